@@ -1,0 +1,1 @@
+# Manual pages, in mdoc: add as dist_man_MANS += man/NAME.SECTION

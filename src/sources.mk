@@ -1,0 +1,3 @@
+# The two programs; everything else of src/ is in libpenstock.a.
+penstockd_sources = src/penstockd.c
+penstock_sources = src/penstock.c
