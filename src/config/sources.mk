@@ -1,1 +1,3 @@
-config_sources =
+config_sources = \
+	src/config/settings.h \
+	src/config/values.h

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/* settings.h - everything the parts may know of the configuration.
+ *
+ * Plain const structs, made once by settings_load() (file), settings_catch() or
+ * settings_relay() (command line), checked, and then never changed: one immutable
+ * snapshot with a reference count, swapped on reload. Durations are
+ * microseconds, sizes bytes.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+enum settings_mode { MODE_RELAY, MODE_CATCH };
+enum listener_tls {
+	LISTENER_TLS_OFF,
+	LISTENER_TLS_STARTTLS,
+	LISTENER_TLS_REQUIRED,
+	LISTENER_TLS_IMPLICIT
+};
+enum listener_auth { AUTH_OFF, AUTH_OPTIONAL, AUTH_REQUIRED, AUTH_ANY };
+enum provider_tls {
+	PROVIDER_TLS_OPPORTUNISTIC,
+	PROVIDER_TLS_STARTTLS,
+	PROVIDER_TLS_IMPLICIT,
+	PROVIDER_TLS_NEVER
+};
+enum tls_verify { TLS_VERIFY_FULL, TLS_VERIFY_CA, TLS_VERIFY_PIN, TLS_VERIFY_OFF };
+enum provider_kind { PROVIDER_SMTP, PROVIDER_INBOX, PROVIDER_DISCARD };
+enum rate_unit { RATE_MESSAGES, RATE_RECIPIENTS };
+enum print_mode { PRINT_OFF, PRINT_LINE, PRINT_HEADERS, PRINT_FULL, PRINT_JSON };
+
+/* A network of relay-from: address bytes in network order. */
+struct network {
+	int family; /* AF_INET, AF_INET6 */
+	unsigned char address[16];
+	unsigned prefix; /* bits */
+};
+
+struct rate {
+	uint64_t count;
+	int64_t period_us;
+	uint64_t burst;
+	enum rate_unit unit;
+};
+
+struct text_list {
+	char **items;
+	size_t count;
+};
+
+struct listener_settings {
+	char *name;    /* as written: "127.0.0.1:25", "[::1]:25", "unix:/path" */
+	char *address; /* without brackets and port; the path of a Unix socket */
+	bool is_unix;
+	uint16_t port;
+	unsigned unix_mode;    /* 0666 as root, 0600 for a user */
+	bool local_submission; /* smtp.sock: 8-bit without BODY= accepted, bare names qualified */
+	enum listener_tls tls;
+	char *certificate; /* files; NULL with STARTTLS in catch mode: made at first use */
+	char *key;
+	enum listener_auth auth;
+	char *users;
+	struct network *relay_from;
+	size_t relay_from_count;
+	bool open_relay;
+	uint64_t max_message_size;
+	size_t max_recipients;
+	size_t max_connections;
+	size_t max_connections_per_client;
+	int64_t idle_timeout_us;  /* RFC 5321 4.5.3.2.7: 5 minutes */
+	bool reject_bare_newline; /* bare-newline = "reject" */
+};
+
+struct provider_settings {
+	char *name;
+	enum provider_kind kind;
+	char *host;
+	uint16_t port;
+	enum provider_tls tls;
+	enum tls_verify verify;
+	char *tls_ca;   /* file; NULL: the system's store */
+	char *tls_pin;  /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
+	char *login;    /* NULL: no AUTH */
+	char *password; /* NULL without login; wiped by settings_release() */
+	size_t connections;
+	size_t messages_per_connection;
+	size_t recipients_per_message;
+	size_t pipeline; /* most transactions in flight on a connection */
+	int64_t connect_timeout_us;
+	int64_t idle_timeout_us;
+	int64_t connection_age_us;
+	struct rate *rates;
+	size_t rate_count;
+	char *inbox;              /* PROVIDER_INBOX: its name */
+	int64_t discard_delay_us; /* PROVIDER_DISCARD */
+};
+
+struct route_settings {
+	char *name;
+	struct text_list sender, recipient, login, listener; /* patterns; empty: any */
+	struct text_list via;                                /* provider names, in order */
+	int priority;                                        /* -9..9 */
+	int64_t *retry_us;                                   /* the last one repeats */
+	size_t retry_count;
+	int64_t expire_us;
+	bool bounce_to_sender; /* bounce = "sender" | "log" */
+	bool hold;
+};
+
+struct inbox_settings {
+	char *name;
+	size_t keep; /* messages; 0: no limit */
+	int64_t max_age_us;
+};
+
+struct settings {
+	atomic_uint references;
+	enum settings_mode mode;
+	char *hostname;
+	char *user; /* NULL: stay */
+	char *group;
+	size_t workers; /* 0: one per core */
+	int64_t stop_timeout_us;
+	char *spool_path;
+	bool spool_temporary; /* --spool none: removed at exit */
+	uint64_t spool_max_size;
+	char *control_socket;
+	char *local_socket; /* smtp.sock */
+	struct listener_settings *listeners;
+	size_t listener_count;
+	struct provider_settings
+		*providers; /* in file order; "inbox", "discard" built in at the end */
+	size_t provider_count;
+	struct route_settings
+		*routes; /* in file order; the default route is made when none is written */
+	size_t route_count;
+	struct inbox_settings *inboxes; /* "default" always exists */
+	size_t inbox_count;
+	char *bounce_from; /* MAILER-DAEMON@hostname */
+	bool bounce_full;  /* return = "full" | "headers" */
+	enum log_format log_format;
+	enum log_level log_level;
+	enum log_target log_target;
+	/* Command line only. */
+	enum print_mode print;
+	char *save; /* directory */
+	uint64_t exit_after;
+	bool foreground;
+	struct bytes origin; /* private to config: what -n prints about where values come from */
+};
+
+/* What the command line and the environment say; NULL and 0: not said. */
+struct overrides {
+	const char *file; /* -f */
+	bool catch_all;
+	const char *relay;
+	struct text_list smtp, smtps, http, rate;
+	const char *password_file;
+	const char *print; /* "" for a bare --print */
+	const char *save;
+	const char *spool;
+	const char *exit_after;
+	const char *socket;
+	bool foreground;
+	unsigned verbose;
+};
+
+/* Reads the command line of penstockd and every PENSTOCK_ name of the environment.
+ * Returns 0, or -1 with a message for the user in *error (the caller releases it). An unknown
+ * PENSTOCK_ name is an error. `*action_r` says what else was asked (help, version, -n). */
+enum overrides_action { ACTION_RUN, ACTION_CHECK, ACTION_HELP, ACTION_VERSION };
+int overrides_parse(struct overrides *over_r, int argc, char **argv, char **environment,
+                    enum overrides_action *action_r, struct bytes *error);
+
+/* Builds the settings from the file (or from --catch / --relay) and the overrides, and checks them
+ * as a whole. 0 with a snapshot that has one reference; -1 with an error that names file, line,
+ * option, what is wrong and what would be right. Warnings are appended to *notes, one a line. */
+int settings_load(struct settings **settings_r, const struct overrides *over, struct bytes *error,
+                  struct bytes *notes);
+
+struct settings *settings_acquire(const struct settings *s);
+void settings_release(struct settings **s);
+
+/* The effective settings in the configuration language, secrets hidden; what -n prints. */
+void settings_print(const struct settings *s, struct bytes *out);
+
+/* NULL: none of that name. */
+const struct provider_settings *settings_provider(const struct settings *s, const char *name);
+const struct route_settings *settings_route(const struct settings *s, const char *name);
+
+/* The default places for this user (see ARCHITECTURE.md, Command line), also for the CLI. */
+int settings_default_control(enum settings_mode mode, bool system, struct bytes *path_r);
+
+#endif

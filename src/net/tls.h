@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* tls.h - OpenSSL contexts: one per listener, one per (trust, verification) of providers.
+ *
+ * TLS 1.2 and up, no renegotiation, buffers released while idle. A context is
+ * shared read-only by all threads after it is made.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+struct tls_context;
+
+/* A server's context. -1 with *error saying which file and what is wrong with it. */
+int tls_context_new_server(struct tls_context **tls_r, const char *certificate, const char *key,
+                           struct bytes *error);
+enum tls_trust { TLS_TRUST_FULL, TLS_TRUST_CA, TLS_TRUST_PIN, TLS_TRUST_OFF };
+/* A client's: trust in the system's store, or in the file `ca`; `pin` is the base64 SHA-256
+ * of the peer's SPKI (TLS_TRUST_PIN). */
+int tls_context_new_client(struct tls_context **tls_r, enum tls_trust trust, const char *ca,
+                           const char *pin, struct bytes *error);
+void tls_context_free(struct tls_context **tls);
+
+/* Makes a self-signed certificate and key for `hostname` (and localhost, 127.0.0.1, ::1) in PEM
+ * files `certificate` and `key` (0600), unless both exist. For the inbox. */
+int tls_make_certificate(const char *certificate, const char *key, const char *hostname,
+                         struct bytes *error);
+
+#endif
