@@ -1,1 +1,2 @@
-inbox_sources =
+inbox_sources = \
+	src/inbox/inbox.h

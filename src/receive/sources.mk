@@ -1,1 +1,2 @@
-receive_sources =
+receive_sources = \
+	src/receive/receive.h

@@ -1,1 +1,2 @@
-spool_sources =
+spool_sources = \
+	src/spool/spool.h

@@ -1,1 +1,2 @@
-transport_sources =
+transport_sources = \
+	src/transport/transport.h

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* inbox.h - the catch-all inbox: summaries, and those who follow what arrives.
+ *
+ * The summary is made of the header alone and written in the accepting transaction
+ * (intake hook). Followers (--print, --save, --exit-after) read the spool after the commit,
+ * on a thread of their own, so that a slow terminal or disk never delays a 250.
+ */
+#ifndef INBOX_INBOX_H
+#define INBOX_INBOX_H
+
+#include "relay/route.h"
+#include "spool/spool.h"
+
+struct summary_address {
+	char *name, *address;
+};
+/* The small record of one entry. Versioned; encoded and decoded in summary.c only. */
+struct summary {
+	int64_t created_us;
+	char *message_id; /* without <> */
+	char *subject;    /* decoded */
+	char *sender;     /* reverse-path */
+	char *login;      /* NULL: none */
+	uint64_t size;
+	bool read;
+	struct summary_address from;
+	struct summary_address *to, *cc,
+		*reply_to; /* from the header, at most SUMMARY_ADDRESSES_MAX in all */
+	size_t to_count, cc_count, reply_to_count;
+	char **recipients; /* of the envelope */
+	size_t recipient_count;
+};
+#define SUMMARY_ADDRESSES_MAX 50 /* kept in a summary; the header has them all */
+void summary_release(struct summary *s);
+void summary_encode(const struct summary *s, struct bytes *out);
+int summary_decode(struct summary *s, struct span record);
+
+/* The intake hook for penstockd.c to wire. */
+struct intake inbox_intake(void);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* receive.h - one inbound SMTP session (RFC 5321) on a stream.
+ *
+ * Lives on a worker. Reads commands, streams the content into a put, answers 250 only in the put's
+ * completion. Never touches a socket, a clock of its own, or LMDB.
+ */
+#ifndef RECEIVE_RECEIVE_H
+#define RECEIVE_RECEIVE_H
+
+#include "base/list.h"
+#include "config/settings.h"
+#include "net/stream.h"
+#include "relay/route.h"
+#include "spool/spool.h"
+
+/* The way into the spool; the daemon passes spool_...() through, tests script it. */
+struct receive_store {
+	bool (*reserve)(void *context, uint64_t octets);
+	void (*unreserve)(void *context, uint64_t octets);
+	struct put *(*put_new)(void *context);
+	void (*put)(void *context, struct put *put);
+	uint64_t (*blob_new)(void *context);
+	void (*chunk)(void *context, struct chunk *chunk);
+	void (*drop)(void *context, uint64_t blob);
+	/* Routes the envelope into the put: route_put(). */
+	void (*route)(void *context, struct put *put, const struct envelope *envelope,
+	              const char *listener);
+	size_t piece_size;
+	void *context;
+};
+
+/* Connections of each client address, counted by all workers (atomics). */
+struct clients;
+struct clients *clients_new(void);
+void clients_free(struct clients **clients);
+
+/* What the sessions of one worker and one listener share. Outlives them. */
+struct receive {
+	const struct settings *settings;
+	const struct listener_settings *listener;
+	struct receive_store store;
+	struct loop *loop;
+	struct channel *home;    /* completions arrive here */
+	struct tls_context *tls; /* NULL: no TLS offered */
+	struct clients *clients;
+	struct list sessions; /* open ones */
+};
+void receive_init(struct receive *receive);
+/* Says 421 to the sessions that are between transactions, and to the others as soon as they are;
+ * new ones get 421 at once. */
+void receive_stop(struct receive *receive);
+bool receive_idle(const struct receive *receive); /* no session is left */
+/* Ends what is still there, at once. */
+void receive_end(struct receive *receive);
+
+struct session;
+/* Takes the stream. The session frees itself when it is over. */
+struct session *session_new(struct receive *receive, struct stream *stream);
+
+#endif

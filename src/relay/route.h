@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/* route.h - where a recipient's mail goes, decided at the end of data.
+ *
+ * First match wins, in file order. A recipient routed to an inbox is final in the
+ * accepting transaction; what no route matches goes to queue 0, "unrouted".
+ * Immutable after it is made: read by all threads.
+ */
+#ifndef RELAY_ROUTE_H
+#define RELAY_ROUTE_H
+
+#include "config/settings.h"
+#include "spool/spool.h"
+
+struct route {
+	const struct route_settings *settings; /* NULL: unrouted */
+	uint32_t queue;                        /* number in the spool */
+	const struct provider_settings *inbox; /* an inbox route: its provider; else NULL */
+	uint32_t inbox_number;
+};
+
+struct router;
+
+/* Between spool_open() and spool_start(): takes numbers for the names. */
+int router_new(struct router **router_r, const struct settings *settings, struct spool *spool,
+               struct bytes *error);
+void router_free(struct router **router);
+
+struct route_question {
+	const struct address *sender;
+	const char *login;    /* NULL: none */
+	const char *listener; /* its name; NULL: made here (bounce) */
+};
+/* Never NULL: the last answer is the unrouted route. */
+const struct route *route_find(const struct router *router, const struct route_question *question,
+                               const struct address *recipient);
+const struct route *route_of_queue(const struct router *router, uint32_t queue); /* NULL: gone */
+uint64_t router_generation(const struct router *router);
+
+/* The intake hook: adds an inbox entry for these recipients to the put (inbox/ does it; receive and
+ * relay know only this). `recipients` are those routed to that inbox. */
+struct intake {
+	void (*add)(void *context, struct put *put, uint32_t inbox,
+	            const struct recipient *recipients, size_t count);
+	void *context;
+};
+
+/* Routes every recipient of the envelope and adds what follows to the put: deliveries of at most
+ * SPOOL_RECIPIENTS_MAX recipients a queue, due now (or held), and inbox entries through the intake.
+ * put->facts must be filled. The one way into the spool for receive, HTTP send and bounces. */
+void route_put(const struct router *router, struct put *put, struct spool *spool,
+               const struct envelope *envelope, const char *listener, const struct intake *intake,
+               int64_t now_us);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/* spool.h - the durable store: LMDB with one writer thread and group commit.
+ *
+ * Whoever asks builds a request, encodes its records on its own thread and hands it to the writer,
+ * which owns it until it comes back, as its own completion, on the channel it was
+ * sent from: result 0 when everything in it is durable, -1 when nothing of it is
+ * stored. Posting never blocks. Reading is done by anybody through a reader of the thread's
+ * own; a read copies out and ends, no read transaction outlives a call.
+ *
+ * States of a delivery, the transition between them, and what a crash leaves:
+ *
+ *   S0 -> S1  spool_chunk()     body being written; crash: dropped at start-up (garbage)
+ *   S1 -> S2  spool_put()       durable, due; only now may a session say 250
+ *   S2 -> S3  spool_claim()     in flight; crash: indeterminate (may have been sent)
+ *   S3 -> S2  spool_outcome()   deferred: next attempt set in the same transaction
+ *   S3 -> S0  spool_outcome()   sent, or failed with its bounce put inside
+ *   S2 -> S0  spool_outcome()   expired or removed without a claim
+ *   S2 -> S2  spool_outcome()   held, released, retried now: another due time
+ *
+ * src/spool/README.md has the tables.
+ */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/channel.h"
+#include "base/clock.h"
+#include "mail/envelope.h"
+#include "mail/trace.h"
+
+#define SPOOL_RECIPIENTS_MAX \
+	50 /* of one delivery row; ARCHITECTURE: the smallest common ESP limit */
+#define SPOOL_CHUNK_MAX      (64 * 1024) /* octets of one chunk request: a session's credit */
+#define SPOOL_QUEUE_UNROUTED 0           /* the queue of what no route matches */
+
+struct spool;
+struct reader;
+
+/* ---- opening --------------------------------------------------------- */
+
+enum spool_mode { SPOOL_RELAY, SPOOL_CATCH }; /* neither opens the other's spool */
+
+struct spool_options {
+	const char *path;  /* made (0700) when it is not there */
+	uint64_t max_size; /* our own quota in octets; the map is larger */
+	enum spool_mode mode;
+	const struct clock *clock;
+};
+
+/* Locks DIR/lock, opens, checks schema, mode and page size. -1 with *error for the operator: not
+ * writable, locked by pid N, the other mode's spool, a newer schema ... */
+int spool_open(struct spool **spool_r, const struct spool_options *options, struct bytes *error);
+
+/* Between open and start, on the opening thread: the number that stands for a name in the
+ * records; made when it is new, never reused while a record holds it. */
+enum spool_names { SPOOL_NAME_QUEUE, SPOOL_NAME_PROVIDER, SPOOL_NAME_INBOX };
+int spool_number(struct spool *sp, enum spool_names kind, const char *name, uint32_t *number_r);
+/* How many entries an inbox keeps (0: all); older ones are deleted by the puts that follow. */
+void spool_keep(struct spool *sp, uint32_t inbox, size_t keep);
+
+/* Starts the writer thread. */
+int spool_start(struct spool *sp, struct bytes *error);
+/* Takes what still waits, commits it, ends the writer. */
+void spool_stop(struct spool *sp);
+void spool_close(struct spool **sp);
+
+/* The daemon's answer when the writer cannot go on (I/O error with space left, MDB_PANIC): called
+ * on the writer thread, logs and exits non-zero unless a test sets another. */
+void spool_on_failure(struct spool *sp, void (*failed)(void *context, const char *why),
+                      void *context);
+
+/* ---- the quota -------------------------------------------------------- */
+
+/* Reserves room for a message of that size (any thread, atomic); false: say 452 4.3.1. Deliveries
+ * and deletes keep working beyond it. */
+bool spool_reserve(struct spool *sp, uint64_t octets);
+void spool_unreserve(struct spool *sp, uint64_t octets);
+/* Every value is at most this long: one page less LMDB's header. Chunks are cut in such pieces. */
+size_t spool_piece_size(const struct spool *sp);
+
+/* ---- facts ------------------------------------------------------------- */
+
+struct message_facts {
+	uint64_t id; /* given by the writer */
+	struct address sender;
+	enum envelope_body body;
+	bool smtputf8;
+	enum envelope_ret ret;
+	char *envid; /* NULL: none */
+	char *login; /* NULL: none */
+	struct trace trace;
+	uint64_t size; /* octets of the content as accepted, without trace fields */
+	uint64_t blob;
+};
+void message_facts_release(struct message_facts *m);
+
+struct delivery_recipient {
+	struct recipient to;
+	char *last_reply; /* "451 4.7.1 Greylisted", NULL before the first attempt */
+};
+
+struct delivery {
+	uint64_t id;
+	uint32_t n;
+	uint32_t queue;
+	uint64_t generation; /* of the routing rules that chose the queue */
+	int8_t priority;     /* -9 to 9 */
+	uint16_t class;      /* spool_class(): whose turn */
+	int64_t due_us;      /* wall clock; CLOCK_NEVER: held */
+	int64_t accepted_us; /* wall clock; expiry counts from here */
+	uint32_t attempts;
+	uint32_t pinned; /* provider number after an indeterminate end; 0: none */
+	int64_t pinned_until_us;
+	struct delivery_recipient *recipients;
+	size_t count; /* at most SPOOL_RECIPIENTS_MAX */
+};
+void delivery_release(struct delivery *d);
+void delivery_free(struct delivery **d);
+struct delivery *delivery_copy(const struct delivery *d); /* on the heap */
+
+struct due_row {
+	uint32_t queue;
+	int8_t priority;
+	uint16_t class;
+	int64_t time_us;
+	uint64_t id;
+	uint32_t n;
+};
+
+struct claim {
+	uint32_t provider;
+	uint32_t slot; /* the dispatcher's number for the attempt; unique among open claims of all
+	                  providers */
+	uint64_t id;
+	uint32_t n;
+	uint32_t tokens; /* messages or recipients it counts as */
+	int64_t time_us; /* wall clock of the claim */
+};
+
+/* The fair-queue class of a message: keyed hash of the login, else of the sender's domain. */
+uint16_t spool_class(const struct spool *sp, const char *login, const struct address *sender);
+
+/* ---- requests ---------------------------------------------------------- */
+
+enum spool_urgency { SPOOL_URGENT, SPOOL_LAZY, SPOOL_BULK };
+
+/* Head of every request. `done` runs on the thread of `home`, with the request back in the asker's
+ * hands. */
+struct spool_request {
+	struct channel_item item;
+	struct channel *home;
+	void (*done)(struct spool_request *request, int result);
+	int result;
+	uint8_t kind, urgency; /* private to spool */
+};
+
+/* A message being accepted. put_new(), fill facts, put_add_...(), spool_put(). */
+struct put_entry {
+	uint32_t inbox;
+	struct bytes summary; /* see inbox/inbox.h; one piece at most */
+};
+
+struct put {
+	struct spool_request request; /* request.home and .done are set by the asker */
+	struct message_facts facts;   /* facts.id is filled at the commit */
+	struct bytes header;  /* the header section when it is no longer in body (streamed mail) */
+	struct bytes body;    /* content from piece `first_piece` on; all of it for small mail */
+	uint32_t first_piece; /* pieces already stored by spool_chunk() */
+	uint64_t reserved;    /* octets of quota held; given back or turned into stored size */
+	struct delivery **deliveries;
+	size_t delivery_count;
+	struct put_entry *entries;
+	size_t entry_count;
+	struct bytes records; /* private to spool: encoded by spool_put() on the asker's thread */
+	void *owner;          /* the asker's */
+};
+struct put *put_new(struct spool *sp);
+void put_free(struct put **put); /* does not unreserve */
+void put_add_delivery(struct put *put,
+                      struct delivery *delivery); /* takes it; id and n are filled by the writer */
+void put_add_entry(struct put *put, uint32_t inbox, struct bytes *summary); /* takes its content */
+/* What a put would read as header: put->header, or the front of put->body. */
+struct span put_header(const struct put *put);
+void spool_put(struct spool *sp, struct put *put);
+
+/* Pieces of a large body, before its put. Every chunk but a message's last holds a whole number of
+ * pieces. */
+struct chunk {
+	struct spool_request request;
+	uint64_t blob; /* spool_blob_new() */
+	uint32_t first_piece;
+	struct bytes data; /* at most SPOOL_CHUNK_MAX */
+	void *owner;
+};
+uint64_t spool_blob_new(struct spool *sp); /* any thread, atomic */
+void spool_chunk(struct spool *sp, struct chunk *chunk);
+/* Gives up a body whose chunks were written; nothing comes back. */
+void spool_drop(struct spool *sp, uint64_t blob);
+
+/* One delivery changes its state. Only the dispatcher makes these. The writer verifies that what is
+ * to be removed is there, and refuses the request (-1) when it is not. */
+struct transition {
+	struct spool_request request;
+	uint64_t id;
+	uint32_t n;
+	bool has_due; /* this row is removed */
+	struct due_row due;
+	bool claims, unclaims; /* this claim is added, or removed */
+	struct claim claim;
+	struct delivery
+		*now; /* as rewritten, with its due row unless it is being claimed; NULL: ended */
+	struct delivery **apart; /* each becomes the message's next free n, with its due row */
+	size_t apart_count;
+	struct put *bounce; /* accepted in the same transaction; its own done() is not called */
+	void *owner;
+};
+struct transition *transition_new(uint64_t id, uint32_t n);
+void transition_apart(struct transition *t, struct delivery *delivery); /* takes it */
+void transition_free(struct transition **t);                /* with its deliveries and its bounce */
+void spool_claim(struct spool *sp, struct transition *t);   /* urgent */
+void spool_outcome(struct spool *sp, struct transition *t); /* lazy: rides along, at most 20 ms */
+/* The same at once: an operator or a test waits for it. */
+void spool_outcome_now(struct spool *sp, struct transition *t);
+
+/* Deletes inbox entries; the messages go when nobody holds them any more. */
+struct inbox_removal {
+	struct spool_request request;
+	uint32_t inbox;
+	uint64_t *sequences; /* NULL: all */
+	size_t count;
+	void *owner;
+};
+void spool_inbox_remove(struct spool *sp, struct inbox_removal *removal);
+
+/* ---- news --------------------------------------------------------------- */
+
+struct due_news {
+	uint32_t queue;
+	int8_t priority;
+	uint16_t class;
+	int64_t earliest_us; /* wall clock */
+};
+/* After each commit: the merged set of lines that gained due rows, run on the thread of `home`. */
+void spool_watch_due(struct spool *sp, struct channel *home,
+                     void (*news)(void *context, const struct due_news *news, size_t count),
+                     void *context);
+/* After each commit that added to an inbox, run on the thread of `home`; merged. */
+void spool_watch_inbox(struct spool *sp, struct channel *home,
+                       void (*news)(void *context, uint32_t inbox, uint64_t last_sequence),
+                       void *context);
+
+/* ---- reading: one reader a thread ----------------------------------------- */
+
+struct reader *reader_new(struct spool *sp);
+void reader_free(struct reader **reader);
+
+/* true: found; the caller releases what it got. */
+bool reader_message(struct reader *r, uint64_t id, struct message_facts *facts_r);
+bool reader_delivery(struct reader *r, uint64_t id, uint32_t n, struct delivery *delivery_r);
+/* The numbers n of a message's deliveries, from `from` on, at most max; returns how many. */
+size_t reader_deliveries(struct reader *r, uint64_t id, uint32_t from, uint32_t *n_r, size_t max);
+/* Ids after `after`, in order of acceptance. */
+size_t reader_messages(struct reader *r, uint64_t after, uint64_t *id_r, size_t max);
+/* Copies up to len octets of a body from off. 0, or -1 when the blob is gone. *got_r 0: the end. */
+int reader_body(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t len,
+                size_t *got_r);
+/* The first `max` octets at most: header section of a stored message. */
+int reader_header(struct reader *r, uint64_t blob, size_t max, struct bytes *out);
+
+/* The next line (queue, priority, class) of a queue in priority order with its head row; *line is
+ * the place after which to look; before the first: queue set and priority = SPOOL_BEFORE_FIRST.
+ * false: no more. One skip-seek each. */
+#define SPOOL_BEFORE_FIRST 127
+bool reader_due_line(struct reader *r, struct due_row *line);
+/* Rows of one line, from `from` (time, id, n; inclusive) and with time_us <= until_us, at most max.
+ */
+size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us,
+                  struct due_row *rows_r, size_t max);
+/* All claims (at start: those a crash left). Calls each() after the read transaction has ended. */
+void reader_claims(struct reader *r, void (*each)(void *context, const struct claim *claim),
+                   void *context);
+
+/* Entries of an inbox after sequence `after`; returns the sequence, 0: none. Summary is appended;
+ * message id in *id_r. */
+uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uint64_t *id_r,
+                           struct bytes *summary);
+
+/* For status: number of messages, of due rows, of claims, of entries, octets stored. */
+struct spool_counts {
+	uint64_t messages, deliveries, claims, entries, octets;
+};
+void reader_counts(struct reader *r, struct spool_counts *counts_r);
+
+#endif
