@@ -24,10 +24,12 @@ void loop_free(struct loop **loop);
 
 const struct clock *loop_clock(const struct loop *loop);
 /* Monotonic time of this turn of the loop: one clock read a turn. */
-int64_t loop_now(const struct loop *loop);
+int64_t loop_now(struct loop *loop);
 
 void loop_run(struct loop *loop);  /* until loop_stop() */
 void loop_stop(struct loop *loop); /* from a callback of this loop */
+/* One turn, at once or when something is due; for tests that wait for a condition. */
+void loop_turn(struct loop *loop, bool wait);
 /* With a set clock: lets `us` pass, running what becomes due in order. */
 void loop_pass(struct loop *loop, int64_t us);
 

@@ -12,50 +12,69 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
 struct stream;
 
+/* The struct is the owner's and outlives the stream; an event that is NULL is not wanted.
+ * Events come from the loop only, never from inside a stream function that the owner calls. */
 struct stream_events {
-	/* There is input (stream_input()). Called again on the next turn when input is left and
-	 * more arrived, or after stream_resume(). */
+	/* stream_connect() has reached the peer (TLS that was asked for meanwhile begins now). */
+	void (*connected)(void *context);
+	/* There is input (stream_input()). Called again when more arrived, whatever is left then,
+	 * and after stream_resume() and stream_set_events() when input is left. */
 	void (*readable)(void *context);
 	/* Output that was above STREAM_OUTPUT_LOW has fallen to it: the sender of a body goes on.
 	 */
 	void (*drained)(void *context);
 	/* The TLS handshake ended well. */
 	void (*secured)(void *context);
-	/* The peer closed (error NULL), or reading, writing or the handshake failed (error says why
-	 * in an operator's words). Nothing follows; the owner frees the stream. */
+	/* The peer closed (error NULL), or connecting, reading, writing or the handshake failed
+	 * (error says why in an operator's words). What arrived before was handed to readable().
+	 * Nothing follows; the owner frees the stream. */
 	void (*closed)(void *context, const char *error);
 };
 
-#define STREAM_READ_SIZE   (64 * 1024)  /* octets asked of one recv(); one body chunk request */
+/* Octets of one recv(), and what one stream may read a turn: the others wait no longer. */
+#define STREAM_READ_SIZE   (64 * 1024)
+/* Octets left unconsumed at which reading stops until some are consumed. Far above any line an
+ * engine waits for, so only an owner that is busy with what it has ever meets it. */
+#define STREAM_INPUT_MAX   (256 * 1024)
 #define STREAM_OUTPUT_LOW  (64 * 1024)  /* octets: `drained` */
 #define STREAM_OUTPUT_HIGH (256 * 1024) /* octets: a sender of bodies pauses here */
+/* Octets of output at which reading stops too: who sends commands and never takes the replies
+ * must not grow us. Above HIGH, so that who sends a body still reads the replies to it. */
+#define STREAM_OUTPUT_STOP (512 * 1024)
 
 /* Takes the connected, non-blocking socket. */
 struct stream *stream_new(struct loop *loop, int fd, const struct stream_events *events,
                           void *context);
-/* Starts connecting to one address; readable/secured/closed follow. `connected` is reported through
- * `secured` when implicit TLS was asked by stream_start_tls() at once, else through
- * events->drained. */
+/* Starts connecting to one address; connected() or closed() follows. For implicit TLS call
+ * stream_start_tls() at once: connected(), then secured(). What is written meanwhile waits. */
 struct stream *stream_connect(struct loop *loop, const struct sockaddr *address, socklen_t length,
                               const struct stream_events *events, void *context);
-/* Two ends in memory on one loop (tests). Delivery happens when the loop passes or by
- * stream_pair_pump(). */
+/* Two ends in memory on one loop (tests); TLS works over them too. Delivery happens when the loop
+ * passes or turns, or by stream_pair_pump(). */
 void stream_pair(struct loop *loop, struct stream **here_r, struct stream **there_r);
-bool stream_pair_pump(
-	struct stream *end); /* moves bytes both ways, runs callbacks; false: nothing moved */
+/* Moves bytes both ways once and runs callbacks; false: nothing was due (or a callback is running).
+ */
+bool stream_pair_pump(struct stream *end);
+/* This end receives at most so many octets at a time (default STREAM_READ_SIZE). */
+void stream_pair_limit(struct stream *end, size_t octets);
 void stream_set_events(struct stream *s, const struct stream_events *events, void *context);
-/* Closes at once; what is unsent is dropped. For an orderly end use stream_close_after_output(). */
+/* Closes at once; what is unsent is dropped. For an orderly end use stream_close_after_output().
+ * No event follows. */
 void stream_free(struct stream **s);
-/* No more input; closes (with a TLS close_notify) when the output is written, or after 10 s; then
- * frees itself. Sets *s to NULL. */
+/* No more events; closes (with a TLS close_notify) when the output is written, or after
+ * STREAM_CLOSE_TIMEOUT_US; then frees itself. Sets *s to NULL. What the peer still sends is thrown
+ * away meanwhile, so that a reset does not overtake the last reply. */
+#define STREAM_CLOSE_TIMEOUT_US (10 * CLOCK_SEC)
 void stream_close_after_output(struct stream **s);
 
 /* Input that has arrived and was not consumed; valid until the next call on the stream. */
@@ -72,9 +91,11 @@ void stream_flush(struct stream *s);                 /* now, instead of at the e
 /* Total octets handed to the kernel (or to TLS) so far. */
 uint64_t stream_sent(const struct stream *s);
 
-/* Begins TLS on both sides; input that arrived before is the caller's mistake: check stream_input()
- * is empty first (RFC 3207, STARTTLS injection). Output queued before is sent in clear first.
- * `peer_name` (client only): the name to verify and to send as SNI. */
+/* Begins TLS, as client or server by the kind of `tls`, which need not outlive the call. Input
+ * that arrived before is the caller's to refuse (RFC 3207, STARTTLS injection); should some be
+ * left, the stream fails. Output queued before is sent in clear first. The handshake has no timer
+ * of its own.
+ * `peer_name` (client only): the name or address to verify; a name is sent as SNI. */
 void stream_start_tls(struct stream *s, struct tls_context *tls, const char *peer_name);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL; valid while the stream lives. */
