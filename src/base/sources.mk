@@ -1,12 +1,14 @@
 base_sources = \
-	src/base/bytes.h \
-	src/base/channel.h \
-	src/base/clock.h \
-	src/base/digest.h \
-	src/base/heap.h \
-	src/base/helper.h \
+	src/base/bytes.c src/base/bytes.h \
+	src/base/channel.c src/base/channel.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/digest.c src/base/digest.h \
+	src/base/heap.c src/base/heap.h \
+	src/base/helper.c src/base/helper.h \
 	src/base/list.h \
-	src/base/log.h \
-	src/base/memory.h \
-	src/base/metric.h \
-	src/base/table.h
+	src/base/log.c src/base/log.h \
+	src/base/log_text.c src/base/log_text.h \
+	src/base/memory.c src/base/memory.h \
+	src/base/metric.c src/base/metric.h \
+	src/base/table.c src/base/table.h \
+	src/base/utf8.c src/base/utf8.h
