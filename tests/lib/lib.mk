@@ -1,0 +1,7 @@
+# What the tests share.
+EXTRA_DIST += \
+	tests/lib/certificates \
+	tests/lib/fetch-peers \
+	tests/lib/postfix.py \
+	tests/lib/run \
+	tests/lib/totals

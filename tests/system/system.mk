@@ -1,0 +1,6 @@
+# The real daemon, real sockets, real peers: all of tests/system is one test of make check.
+TESTS += tests/system/run
+system_files = \
+	tests/system/conftest.py \
+	tests/system/test_peers.py
+EXTRA_DIST += tests/system/run $(system_files)
