@@ -4,7 +4,7 @@ lints = \
 	tests/lint/format \
 	tests/lint/headers \
 	tests/lint/heads \
-	tests/lint/includes \
+	tests/lint/include_directions \
 	tests/lint/length \
 	tests/lint/listed \
 	tests/lint/options
