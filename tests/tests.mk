@@ -41,8 +41,9 @@ LOG_COMPILER = $(srcdir)/tests/lib/run
 AM_TESTS_ENVIRONMENT = \
 	TOP_SRCDIR='$(abs_srcdir)' TOP_BUILDDIR='$(abs_builddir)' PYTHON='$(PYTHON)' \
 	CC='$(CC)' CPPFLAGS='$(DEFS) -I$(abs_builddir) $(TEST_CPPFLAGS) $(CPPFLAGS)' \
-	PEERS="$${PEERS:-$(abs_builddir)/peers}" LONG='$(LONG)' PYTHONDONTWRITEBYTECODE=1; \
-	export TOP_SRCDIR TOP_BUILDDIR PYTHON CC CPPFLAGS PEERS LONG PYTHONDONTWRITEBYTECODE;
+	PEERS="$${PEERS:-$(abs_builddir)/peers}" LONG='$(LONG)' MARKS='$(MARKS)' \
+	PYTHONDONTWRITEBYTECODE=1; \
+	export TOP_SRCDIR TOP_BUILDDIR PYTHON CC CPPFLAGS PEERS LONG MARKS PYTHONDONTWRITEBYTECODE;
 TEST_CPPFLAGS = -D_GNU_SOURCE -I$(abs_srcdir)/src $(PENSTOCK_DEPS_CFLAGS) $(WARNING_CFLAGS)
 
 # The whole suite with what takes longer: system tests marked long, longer replays.

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """What the system tests share: where things are, certificates, and which tests run.
 
-Marks: `long` runs only in `make check-long`; `root` needs root, and is listed when it could not run.
+Marks: `long` runs only in `make check-long`; `threads` also runs under ThreadSanitizer in
+`contrib/quickstart check`; `root` needs root, and is listed when it could not run.
 """
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes longer; only in make check-long")
     config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "threads: also under ThreadSanitizer")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -31,6 +34,12 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     for item in getattr(config, "needs_root", []):
         terminalreporter.write_line(f"not run, needs root: {item.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def build():
+    """Where the programs were built."""
+    return Path(os.environ["TOP_BUILDDIR"])
 
 
 @pytest.fixture(scope="session")

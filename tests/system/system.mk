@@ -2,5 +2,6 @@
 TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
-	tests/system/test_peers.py
+	tests/system/test_peers.py \
+	tests/system/test_programs.py
 EXTRA_DIST += tests/system/run $(system_files)
