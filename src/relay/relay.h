@@ -71,6 +71,13 @@ struct relay_ports {
 	size_t (*due)(void *context, const struct due_row *from, int64_t until_us,
 	              struct due_row *rows_r, size_t max);
 	bool (*delivery)(void *context, uint64_t id, uint32_t n, struct delivery *delivery_r);
+	size_t (*deliveries)(void *context, uint64_t id, uint32_t from, uint32_t *n_r, size_t max);
+	/* Octets of the content (reader_message's facts.size); 0: gone. Asked only when a peer may
+	 * take less than our listeners do. */
+	uint64_t (*size)(void *context, uint64_t id);
+	/* Requests to the writer. request.done and owner are the relay's; the port sets
+	 * request.home and hands the transition to spool_claim() and so on; done() runs on this
+	 * thread, and takes it. */
 	void (*claim)(void *context, struct transition *t);
 	void (*outcome)(void *context, struct transition *t);
 	void (*outcome_now)(void *context, struct transition *t);
@@ -89,6 +96,7 @@ struct relay_options {
 	struct spool *spool; /* for numbers only; NULL in tests */
 	struct relay_ports ports;
 	void *context;
+	bool greet; /* --relay: one connection to each provider at the start, without work */
 };
 struct relay *relay_new(const struct relay_options *options);
 void relay_free(struct relay **relay);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/* route.c - finds a recipient's route, and turns an envelope into deliveries.
+ *
+ * The rules are compared in file order and the first that fits wins. The generation is a digest
+ * of everything in the rules that decides where mail goes, so that a delivery can tell whether
+ * it was routed by other rules. Nothing here changes after router_new(): all threads read it.
+ */
+#include "relay/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+
+struct router {
+	const struct settings *settings;
+	struct route *routes; /* as settings->routes; the unrouted one at the end */
+	size_t count;
+	uint64_t generation;
+};
+
+/* ---- patterns ----------------------------------------------------------- */
+
+/* '*' matches any run; the rest without case. Listener names hold brackets: no fnmatch(3). */
+static bool text_matches(const char *text, const char *pattern)
+{
+	const char *star = NULL, *retry = NULL;
+
+	while (*text != '\0') {
+		struct span a = span_of(text, 1), b = span_of(pattern, *pattern == '\0' ? 0 : 1);
+
+		if (*pattern == '*') {
+			star = pattern++;
+			retry = text;
+		} else if (span_equal_nocase(a, b)) {
+			text++;
+			pattern++;
+		} else if (star != NULL) {
+			pattern = star + 1;
+			text = ++retry;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+static bool is_any(const char *pattern)
+{
+	return strcmp(pattern, "*") == 0;
+}
+
+/* An empty list asks for nothing; "*" also fits what is not there. */
+static bool text_list_matches(const struct text_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (is_any(list->items[i]) || (text != NULL && text_matches(text, list->items[i])))
+			return true;
+	return list->count == 0;
+}
+
+/* An empty pattern, or "<>", is the null reverse-path. */
+static bool address_fits(const struct address *address, const char *pattern)
+{
+	if (is_any(pattern))
+		return true;
+	if (*pattern == '\0' || strcmp(pattern, "<>") == 0)
+		return address_is_null(address);
+	return !address_is_null(address) && address_matches(address, pattern);
+}
+
+static bool address_list_matches(const struct text_list *list, const struct address *address)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (address_fits(address, list->items[i]))
+			return true;
+	return list->count == 0;
+}
+
+static bool route_fits(const struct route_settings *rule, const struct route_question *question,
+                       const struct address *recipient)
+{
+	return address_list_matches(&rule->sender, question->sender) &&
+	       address_list_matches(&rule->recipient, recipient) &&
+	       text_list_matches(&rule->login, question->login) &&
+	       text_list_matches(&rule->listener, question->listener);
+}
+
+/* ---- making ------------------------------------------------------------- */
+
+static void digest_list(struct bytes *rules, const struct text_list *list)
+{
+	bytes_put_u32(rules, (uint32_t)list->count);
+	for (size_t i = 0; i < list->count; i++)
+		bytes_put_text(rules, list->items[i]);
+}
+
+static uint64_t digest_rules(const struct router *router)
+{
+	unsigned char digest[DIGEST_SHA256_SIZE];
+	struct bytes rules = { 0 };
+
+	for (size_t i = 0; i + 1 < router->count; i++) {
+		const struct route *route = &router->routes[i];
+		const struct route_settings *rule = route->settings;
+
+		bytes_put_text(&rules, rule->name);
+		digest_list(&rules, &rule->sender);
+		digest_list(&rules, &rule->recipient);
+		digest_list(&rules, &rule->login);
+		digest_list(&rules, &rule->listener);
+		digest_list(&rules, &rule->via);
+		bytes_put_u8(&rules, (uint8_t)(rule->priority + 128));
+		bytes_put_u8(&rules, rule->hold);
+		bytes_put_text(&rules, route->inbox == NULL ? NULL : route->inbox->inbox);
+	}
+	digest_sha256(bytes_span(&rules), digest);
+	bytes_release(&rules);
+	return be64_load(digest);
+}
+
+/* Without a spool (tests) names are numbered by their place. */
+static int number_of(struct spool *spool, enum spool_names kind, const char *name, size_t place,
+                     uint32_t *number_r, struct bytes *error)
+{
+	if (spool == NULL) {
+		*number_r = (uint32_t)place + 1;
+		return 0;
+	}
+	if (spool_number(spool, kind, name, number_r) == 0)
+		return 0;
+	bytes_printf(error, "the spool has no number for '%s'", name);
+	return -1;
+}
+
+static const struct provider_settings *inbox_of(const struct settings *settings,
+                                                const struct route_settings *rule)
+{
+	const struct provider_settings *provider;
+
+	if (rule->via.count == 0)
+		return NULL;
+	provider = settings_provider(settings, rule->via.items[0]);
+	return provider != NULL && provider->kind == PROVIDER_INBOX ? provider : NULL;
+}
+
+static size_t inbox_place(const struct settings *settings, const char *name)
+{
+	size_t i = 0;
+
+	while (i < settings->inbox_count && strcmp(settings->inboxes[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static int route_init(struct route *route, const struct settings *settings, size_t place,
+                      struct spool *spool, struct bytes *error)
+{
+	const struct route_settings *rule = &settings->routes[place];
+
+	route->settings = rule;
+	route->inbox = inbox_of(settings, rule);
+	if (number_of(spool, SPOOL_NAME_QUEUE, rule->name, place, &route->queue, error) != 0)
+		return -1;
+	if (route->inbox == NULL)
+		return 0;
+	return number_of(spool, SPOOL_NAME_INBOX, route->inbox->inbox,
+	                 inbox_place(settings, route->inbox->inbox), &route->inbox_number, error);
+}
+
+int router_new(struct router **router_r, const struct settings *settings, struct spool *spool,
+               struct bytes *error)
+{
+	struct router *router = memory_new(sizeof(*router));
+
+	router->settings = settings;
+	router->count = settings->route_count + 1;
+	router->routes = memory_new_array(router->count, sizeof(*router->routes));
+	router->routes[settings->route_count].queue = SPOOL_QUEUE_UNROUTED;
+	for (size_t i = 0; i < settings->route_count; i++) {
+		if (route_init(&router->routes[i], settings, i, spool, error) != 0) {
+			router_free(&router);
+			return -1;
+		}
+	}
+	router->generation = digest_rules(router);
+	*router_r = router;
+	return 0;
+}
+
+void router_free(struct router **router_p)
+{
+	struct router *router = *router_p;
+
+	if (router == NULL)
+		return;
+	*router_p = NULL;
+	free(router->routes);
+	free(router);
+}
+
+/* ---- asking ------------------------------------------------------------- */
+
+const struct route *route_find(const struct router *router, const struct route_question *question,
+                               const struct address *recipient)
+{
+	size_t i = 0;
+
+	while (i + 1 < router->count &&
+	       !route_fits(router->routes[i].settings, question, recipient))
+		i++;
+	return &router->routes[i];
+}
+
+const struct route *route_of_queue(const struct router *router, uint32_t queue)
+{
+	for (size_t i = 0; i < router->count; i++)
+		if (router->routes[i].queue == queue)
+			return &router->routes[i];
+	return NULL;
+}
+
+uint64_t router_generation(const struct router *router)
+{
+	return router->generation;
+}
+
+/* ---- putting ------------------------------------------------------------ */
+
+/* What all deliveries of one put share. */
+struct routing {
+	const struct router *router;
+	struct put *put;
+	const struct intake *intake;
+	uint16_t class;
+	int64_t now_us;
+};
+
+static void put_delivery(const struct routing *r, const struct route *route,
+                         const struct recipient *recipients, size_t count)
+{
+	struct delivery *delivery = memory_new(sizeof(*delivery));
+	bool hold = route->settings != NULL && route->settings->hold;
+
+	delivery->queue = route->queue;
+	delivery->generation = r->router->generation;
+	delivery->priority = route->settings == NULL ? 0 : (int8_t)route->settings->priority;
+	delivery->class = r->class;
+	delivery->due_us = hold ? CLOCK_NEVER : r->now_us;
+	delivery->accepted_us = r->now_us;
+	delivery->recipients = memory_new_array(count, sizeof(*delivery->recipients));
+	delivery->count = count;
+	for (size_t i = 0; i < count; i++)
+		recipient_copy(&delivery->recipients[i].to, &recipients[i]);
+	put_add_delivery(r->put, delivery);
+}
+
+static void put_route(const struct routing *r, const struct route *route,
+                      const struct recipient *recipients, size_t count)
+{
+	if (route->inbox != NULL) {
+		r->intake->add(r->intake->context, r->put, route->inbox_number, recipients, count);
+		return;
+	}
+	for (size_t from = 0; from < count; from += SPOOL_RECIPIENTS_MAX) {
+		size_t left = count - from;
+
+		put_delivery(r, route, recipients + from,
+		             left < SPOOL_RECIPIENTS_MAX ? left : SPOOL_RECIPIENTS_MAX);
+	}
+}
+
+/* The recipients of one route, gathered side by side; the structs are borrowed, not copied. */
+static size_t gather(const struct envelope *envelope, const struct route **found,
+                     const struct route *route, struct recipient *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < envelope->count; i++)
+		if (found[i] == route)
+			out[count++] = envelope->recipients[i];
+	return count;
+}
+
+void route_put(const struct router *router, struct put *put, struct spool *spool,
+               const struct envelope *envelope, const char *listener, const struct intake *intake,
+               int64_t now_us)
+{
+	struct route_question question = { .sender = &envelope->sender,
+		                           .login = put->facts.login,
+		                           .listener = listener };
+	struct routing r = { .router = router, .put = put, .intake = intake, .now_us = now_us };
+	const struct route **found;
+	struct recipient *together;
+
+	if (envelope->count == 0)
+		return;
+	found = memory_new_array(envelope->count, sizeof(*found));
+	together = memory_new_array(envelope->count, sizeof(*together));
+	r.class = spool == NULL ? 0 : spool_class(spool, put->facts.login, &envelope->sender);
+	for (size_t i = 0; i < envelope->count; i++)
+		found[i] = route_find(router, &question, &envelope->recipients[i].address);
+	for (size_t i = 0; i < router->count; i++) {
+		size_t count = gather(envelope, found, &router->routes[i], together);
+
+		if (count > 0)
+			put_route(&r, &router->routes[i], together, count);
+	}
+	free(together);
+	free(found);
+}
