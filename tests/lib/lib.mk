@@ -1,5 +1,6 @@
 # What the tests share.
 EXTRA_DIST += \
+	tests/README.md \
 	tests/lib/certificates \
 	tests/lib/fetch-peers \
 	tests/lib/postfix.py \
