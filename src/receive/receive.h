@@ -43,18 +43,22 @@ struct receive {
 	struct channel *home;    /* completions arrive here */
 	struct tls_context *tls; /* NULL: no TLS offered */
 	struct clients *clients;
-	struct list sessions; /* open ones */
+	struct list sessions; /* open ones, and those whose request is still with the writer */
+	bool stopping;
 };
+/* Call it before the other members are used; they are the caller's to set. */
 void receive_init(struct receive *receive);
 /* Says 421 to the sessions that are between transactions, and to the others as soon as they are;
  * new ones get 421 at once. */
 void receive_stop(struct receive *receive);
 bool receive_idle(const struct receive *receive); /* no session is left */
-/* Ends what is still there, at once. */
+/* Ends what is still there, at once. Who has a request with the writer stays, without its stream,
+ * until the request is back: receive_idle() tells. */
 void receive_end(struct receive *receive);
 
 struct session;
-/* Takes the stream. The session frees itself when it is over. */
+/* Takes the stream. The session frees itself when it is over. NULL: it was refused at once (too
+ * many connections, stopping) and told so. */
 struct session *session_new(struct receive *receive, struct stream *stream);
 
 #endif

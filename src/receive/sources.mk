@@ -1,2 +1,11 @@
 receive_sources = \
-	src/receive/receive.h
+	src/receive/auth.c \
+	src/receive/clients.c \
+	src/receive/data.c \
+	src/receive/parameters.c \
+	src/receive/policy.c \
+	src/receive/private.h \
+	src/receive/receive.h \
+	src/receive/session.c \
+	src/receive/transaction.c \
+	src/receive/verbs.c

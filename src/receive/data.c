@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC */
+/* data.c - the content of a message: decoded, bounded, handed to the writer, answered.
+ *
+ * Small mail stays in the put; of larger mail whole pieces go ahead as chunks, one at a time, and
+ * the stream pauses until each is back (a credit of one). What cannot be accepted is swallowed to
+ * its end without being kept, because only then may be answered. 250 is said in one place: in the
+ * put's completion. After every answer the transaction is over (RFC 5321 4.1.1.4).
+ */
+#include "receive/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "mail/header.h"
+#include "mail/id.h"
+
+struct data {
+	struct session *session;
+	struct dot_decoder decoder;
+	struct put *put; /* body: what is decoded and not yet with the writer */
+	struct chunk chunk;
+	const struct refusal *fault; /* the first; NULL: none */
+	uint64_t received;           /* octets read that count as progress */
+	uint64_t swallowed;          /* octets read after the fault */
+	int64_t started_us;          /* moved on by the time the writer had us wait */
+	int64_t paused_us;
+	bool outstanding;
+	bool header_done; /* put->header is complete */
+};
+
+static const struct refusal too_big = { 552, "5.3.4", "Message is larger than this server takes" };
+static const struct refusal no_room = { 452, "4.3.1", "No room in the spool, try later" };
+static const struct refusal bare = { 554, "5.6.0", "Bare CR or LF in the content is refused" };
+static const struct refusal looping = { 554, "5.4.6", "Routing loop: too many Received fields" };
+/* RFC 5322 has no NUL, half of what reads mail stops at one, and next hops refuse it: better the
+ * client hears it than the sender of a bounce. */
+static const struct refusal has_nul = { 554, "5.6.0", "NUL in the content is refused" };
+
+bool data_outstanding(const struct data *data)
+{
+	return data->outstanding;
+}
+
+int64_t data_deadline(const struct session *s)
+{
+	const struct data *d = s->data;
+	int64_t idle = s->receive->listener->idle_timeout_us;
+
+	return d->started_us + (idle > 0 ? idle : IDLE_TIMEOUT_US) +
+	       (int64_t)(d->received / DATA_RATE_MIN) * CLOCK_SEC;
+}
+
+static void chunks_drop(struct data *d)
+{
+	const struct receive_store *store = &d->session->receive->store;
+
+	if (d->put->first_piece > 0)
+		store->drop(store->context, d->put->facts.blob);
+	d->put->first_piece = 0;
+}
+
+void data_free(struct session *s)
+{
+	struct data *d = s->data;
+
+	s->data = NULL;
+	if (d->put != NULL) {
+		chunks_drop(d);
+		put_free(&d->put);
+	}
+	bytes_release(&d->chunk.data);
+	free(d);
+}
+
+static void fault(struct data *d, const struct refusal *refusal)
+{
+	if (d->fault != NULL)
+		return;
+	d->fault = refusal;
+	chunks_drop(d);
+	bytes_release(&d->put->header);
+}
+
+/* A request goes to the writer, a completion comes back. */
+static void outstanding(struct data *d)
+{
+	d->outstanding = true;
+	d->paused_us = session_now(d->session);
+	session_enter(d->session, SESSION_WRITER);
+}
+
+static void came_back(struct data *d)
+{
+	d->outstanding = false;
+	d->started_us += session_now(d->session) - d->paused_us;
+}
+
+/* ---- chunks ------------------------------------------------------------ */
+
+/* Of streamed mail the header section is kept: routing, loop check and summary read it. */
+static void keep_header(struct data *d, struct span content)
+{
+	struct bytes *header = &d->put->header;
+	size_t room = HEADER_MAX - header->length, length;
+
+	if (d->header_done)
+		return;
+	bytes_append(header, content.data, content.length < room ? content.length : room);
+	length = header_length(bytes_span(header));
+	d->header_done = length < header->length || header->length == HEADER_MAX;
+	header->length = length;
+}
+
+static void chunk_done(struct spool_request *request, int result)
+{
+	struct chunk *chunk = list_entry(request, struct chunk, request);
+	struct data *d = chunk->owner;
+	struct session *s = d->session;
+
+	came_back(d);
+	if (result != 0)
+		fault(d, &no_room);
+	if (s->state != SESSION_OVER)
+		session_enter(s, SESSION_DATA);
+	session_resume(s);
+}
+
+/* Hands on as many whole pieces as a request may hold; the rest stays. */
+static void chunk_send(struct data *d)
+{
+	const struct receive_store *store = &d->session->receive->store;
+	struct put *put = d->put;
+	size_t piece = store->piece_size, whole = SPOOL_CHUNK_MAX / piece * piece;
+	struct bytes full = put->body;
+
+	put->body = d->chunk.data;
+	bytes_clear(&put->body);
+	bytes_append(&put->body, full.data + whole, full.length - whole);
+	full.length = whole;
+	keep_header(d, bytes_span(&full));
+	if (put->first_piece == 0)
+		put->facts.blob = store->blob_new(store->context);
+	d->chunk.data = full;
+	d->chunk.blob = put->facts.blob;
+	d->chunk.first_piece = put->first_piece;
+	d->chunk.owner = d;
+	d->chunk.request.home = d->session->receive->home;
+	d->chunk.request.done = chunk_done;
+	put->first_piece += (uint32_t)(whole / piece);
+	outstanding(d);
+	store->chunk(store->context, &d->chunk);
+}
+
+/* ---- the end of the content ---------------------------------------------- */
+
+static void log_accepted(const struct session *s, const struct message_facts *facts, const char *id)
+{
+	log_info("message accepted msg=%s from=%s rcpts=%zu size=%llu client=%s helo=%s", id,
+	         log_quoted(facts->sender.text), s->envelope.count, (unsigned long long)facts->size,
+	         facts->trace.client, log_quoted(facts->trace.helo));
+	metric_add(METRIC_MESSAGES_ACCEPTED, 1);
+	metric_add(METRIC_RECIPIENTS_ACCEPTED, (int64_t)s->envelope.count);
+	metric_add(METRIC_BYTES_ACCEPTED, (int64_t)facts->size);
+}
+
+static void put_accepted(struct session *s, const struct put *put)
+{
+	char id[ID_TEXT_SIZE];
+
+	id_format(put->facts.id, id);
+	log_accepted(s, &put->facts, id);
+	session_replyf(s, 250, "2.0.0", "queued as %s", id);
+	s->errors = s->junk = 0;
+}
+
+static void put_done(struct spool_request *request, int result)
+{
+	struct put *put = list_entry(request, struct put, request);
+	struct data *d = put->owner;
+	struct session *s = d->session;
+
+	came_back(d);
+	if (result == 0) {
+		put_accepted(s, put);
+		put->first_piece = 0; /* the chunks are the message's now */
+	} else {
+		s->reserved = put->reserved;
+		session_refuse(s, no_room.code, no_room.enhanced, no_room.text);
+	}
+	session_reset(s);
+	session_resume(s);
+}
+
+static const char *with_protocol(const struct session *s)
+{
+	bool tls = session_secured(s);
+
+	if (!s->esmtp)
+		return "SMTP";
+	if (s->login != NULL)
+		return tls ? "ESMTPSA" : "ESMTPA";
+	return tls ? "ESMTPS" : "ESMTP";
+}
+
+static void trace_fill(struct trace *t, const struct session *s)
+{
+	const char *tls = session_secured(s) ? stream_tls_description(s->stream) : NULL;
+
+	t->helo = memory_text(s->helo);
+	t->client = memory_text(stream_peer(s->stream));
+	t->by = memory_text(s->receive->settings->hostname);
+	t->with = memory_text(with_protocol(s));
+	t->tls = tls != NULL ? memory_text(tls) : NULL;
+	/* With more than one, naming any would tell one about the other (RFC 5321 7.2). */
+	if (s->envelope.count == 1)
+		t->recipient = memory_text(s->envelope.recipients[0].address.text);
+	t->time_us = clock_wall(loop_clock(s->receive->loop));
+}
+
+static void facts_fill(struct message_facts *facts, const struct session *s)
+{
+	const struct dot_decoder *decoder = &s->data->decoder;
+
+	address_copy(&facts->sender, &s->envelope.sender);
+	/* 8-bit content that nobody announced is marked, so that it is never sent to a host that
+	 * takes 7 bits only. */
+	facts->body = decoder->seen_8bit ? BODY_8BITMIME : s->envelope.body;
+	facts->login = s->login != NULL ? memory_text(s->login) : NULL;
+	facts->size = decoder->written;
+	trace_fill(&facts->trace, s);
+}
+
+static void data_accept(struct data *d)
+{
+	struct session *s = d->session;
+	const struct receive *receive = s->receive;
+	struct put *put = d->put;
+
+	facts_fill(&put->facts, s);
+	put->reserved = s->reserved;
+	s->reserved = 0;
+	put->owner = d;
+	put->request.home = receive->home;
+	put->request.done = put_done;
+	receive->store.route(receive->store.context, put, &s->envelope, receive->listener->name);
+	outstanding(d);
+	receive->store.put(receive->store.context, put);
+}
+
+static void data_end(struct data *d)
+{
+	struct session *s = d->session;
+
+	if (d->put->first_piece > 0 && !d->header_done)
+		keep_header(d, bytes_span(&d->put->body));
+	if (d->fault == NULL && trace_count_hops(put_header(d->put)) > TRACE_HOPS_MAX)
+		fault(d, &looping);
+	if (d->fault == NULL) {
+		data_accept(d);
+		return;
+	}
+	session_refuse(s, d->fault->code, d->fault->enhanced, d->fault->text);
+	session_reset(s);
+}
+
+/* ---- content as it comes ---------------------------------------------------- */
+
+static bool reserve_more(struct session *s, uint64_t size)
+{
+	const struct receive_store *store = &s->receive->store;
+
+	while (s->reserved < size) {
+		if (!store->reserve(store->context, SPOOL_CHUNK_MAX))
+			return false;
+		s->reserved += SPOOL_CHUNK_MAX;
+	}
+	return true;
+}
+
+static void data_check(struct data *d)
+{
+	const struct listener_settings *listener = d->session->receive->listener;
+	const struct dot_decoder *decoder = &d->decoder;
+
+	if (decoder->written > listener->max_message_size)
+		fault(d, &too_big);
+	else if (decoder->seen_nul)
+		fault(d, &has_nul);
+	else if (decoder->seen_bare && listener->reject_bare_newline)
+		fault(d, &bare);
+	else if (d->fault == NULL && !reserve_more(d->session, decoder->written))
+		fault(d, &no_room);
+}
+
+/* Content that is refused already: false when the peer has been patiently listened to. */
+static bool data_swallow(struct data *d, size_t length)
+{
+	struct session *s = d->session;
+
+	bytes_clear(&d->put->body);
+	d->swallowed += length;
+	if (d->swallowed <= s->receive->listener->max_message_size + SWALLOW_MAX)
+		return true;
+	session_refuse(s, d->fault->code, d->fault->enhanced, d->fault->text);
+	session_hang_up(s, "4.7.0", "Too much of it, closing");
+	return false;
+}
+
+bool data_step(struct session *s)
+{
+	struct data *d = s->data;
+	struct span in = stream_input(s->stream);
+	size_t room = SPOOL_CHUNK_MAX - d->put->body.length, used = 0;
+	bool end;
+
+	if (in.length == 0)
+		return false;
+	in.length = in.length < room ? in.length : room;
+	end = dot_decode(&d->decoder, in, &used, &d->put->body);
+	stream_consume(s->stream, used);
+	s->activity_us = session_now(s);
+	data_check(d);
+	if (d->fault == NULL)
+		d->received += used;
+	else if (!end && !data_swallow(d, used))
+		return false;
+	if (end)
+		data_end(d);
+	else if (d->put->body.length >= SPOOL_CHUNK_MAX)
+		chunk_send(d);
+	return used > 0 || end;
+}
+
+void data_start(struct session *s)
+{
+	const struct receive *receive = s->receive;
+	struct data *d = memory_new(sizeof *d);
+	uint64_t hint = s->envelope.declared_size;
+
+	d->session = s;
+	d->started_us = session_now(s);
+	d->put = receive->store.put_new(receive->store.context);
+	dot_decoder_init(&d->decoder, receive->listener->reject_bare_newline ? DOT_BARE_REJECT
+	                                                                     : DOT_BARE_NORMALIZE);
+	if (hint > 0)
+		bytes_reserve(&d->put->body, hint < SPOOL_CHUNK_MAX ? hint : SPOOL_CHUNK_MAX);
+	s->data = d;
+	session_enter(s, SESSION_DATA);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/* policy.c - what a peer's address decides: relaying, bare names, under which key it counts.
+ *
+ * Pure: addresses come as the text that stream_peer() gives. An IPv4 address in IPv6 clothes
+ * (::ffff:127.0.0.1) is the IPv4 address.
+ */
+#include "receive/private.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "config/values.h"
+
+struct peer {
+	int family; /* AF_INET, AF_INET6; AF_UNIX; 0: something else */
+	unsigned char address[16];
+};
+
+static struct peer peer_parse(const char *text)
+{
+	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	struct peer peer = { .family = 0 };
+
+	if (strncmp(text, "unix:", 5) == 0) {
+		peer.family = AF_UNIX;
+	} else if (inet_pton(AF_INET, text, peer.address) == 1) {
+		peer.family = AF_INET;
+	} else if (inet_pton(AF_INET6, text, peer.address) == 1) {
+		peer.family = AF_INET6;
+		if (memcmp(peer.address, mapped, sizeof mapped) == 0) {
+			peer.family = AF_INET;
+			memmove(peer.address, peer.address + 12, 4);
+		}
+	}
+	return peer;
+}
+
+bool policy_may_relay(const struct listener_settings *listener, const char *peer)
+{
+	struct peer from = peer_parse(peer);
+	size_t i;
+
+	/* auth = any is for the inbox only: the configuration lets nothing leave there. */
+	if (listener->open_relay || listener->auth == AUTH_ANY || from.family == AF_UNIX)
+		return true;
+	if (from.family == 0)
+		return false;
+	for (i = 0; i < listener->relay_from_count; i++) {
+		if (network_contains(&listener->relay_from[i], from.family, from.address))
+			return true;
+	}
+	return false;
+}
+
+bool policy_is_local(const struct listener_settings *listener, const char *peer)
+{
+	static const unsigned char loopback[16] = { [15] = 1 };
+	struct peer from = peer_parse(peer);
+
+	if (listener->local_submission || from.family == AF_UNIX)
+		return true;
+	if (from.family == AF_INET)
+		return from.address[0] == 127;
+	return from.family == AF_INET6 && memcmp(from.address, loopback, sizeof loopback) == 0;
+}
+
+struct span policy_client_key(const char *peer, unsigned char key[POLICY_KEY_MAX])
+{
+	struct peer from = peer_parse(peer);
+	size_t length;
+
+	/* Who has one IPv6 address has its whole /64. */
+	if (from.family == AF_INET || from.family == AF_INET6) {
+		length = from.family == AF_INET ? 4 : 8;
+		key[0] = (unsigned char)from.family;
+		memcpy(key + 1, from.address, length);
+		return span_of(key, length + 1);
+	}
+	length = strnlen(peer, POLICY_KEY_MAX);
+	memcpy(key, peer, length);
+	return span_of(key, length);
+}

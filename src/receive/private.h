@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/* private.h - what the files of receive/ share: the session, its states, its limits.
+ *
+ * session.c keeps the life of a session; verbs.c finds the command; transaction.c holds MAIL,
+ * RCPT and DATA; data.c the content; auth.c the login; policy.c and clients.c who may do what.
+ */
+#ifndef RECEIVE_PRIVATE_H
+#define RECEIVE_PRIVATE_H
+
+#include "base/metric.h"
+#include "mail/dot.h"
+#include "net/loop.h"
+#include "receive/receive.h"
+
+/* Postfix's line_length_limit; RFC 5321 4.5.3.1.4 asks for 512 and what the extensions add. */
+#define COMMAND_LINE_MAX 2048 /* octets, line end included */
+/* RFC 4954 4: a base64 line of 12288 octets has to be accepted. */
+#define AUTH_LINE_MAX    12288 /* octets, line end included */
+/* Postfix's smtpd_hard_error_limit: a client that only makes mistakes is not worth a session. */
+#define ERRORS_MAX       20 /* 5yz replies without an accepted message between */
+/* Postfix's smtpd_junk_command_limit: what costs us work and moves no mail. */
+#define JUNK_MAX         100 /* EHLO, HELO, NOOP, VRFY, RSET, HELP without an accepted message between */
+/* Postfix's smtpd_recipient_overshoot_limit: beyond it each 452 counts as a mistake. */
+#define OVERSHOOT_MAX    1000 /* recipients over max-recipients */
+/* Postfix's smtpd_min_data_rate: a modem of 1985 is faster, a slow-drip attack is not. */
+#define DATA_RATE_MIN    500 /* octets a second */
+/* What a peer may still send of a message that is refused already, beside max-message-size. */
+#define SWALLOW_MAX      (1024 * 1024) /* octets */
+/* RFC 5321 4.5.3.2.7, when the settings do not say. */
+#define IDLE_TIMEOUT_US  (5 * CLOCK_MIN)
+/* RFC 5321 4.5.3.1.2: a domain, which is all that EHLO may give. */
+#define HELO_MAX         255 /* octets */
+/* A message without SIZE= reserves this at MAIL, so that a full spool says so before the data. */
+#define RESERVE_MIN      4096 /* octets */
+
+/* RFC 5321 4.5.3.1.5. */
+#define REPLY_LINE 512 /* octets of one line that we write, CRLF included */
+
+enum session_state {
+	SESSION_TLS,    /* the handshake runs; no input is ours */
+	SESSION_START,  /* connected, or fresh inside TLS: EHLO or HELO is awaited */
+	SESSION_READY,  /* greeted; between transactions */
+	SESSION_MAIL,   /* a sender is given */
+	SESSION_RCPT,   /* at least one recipient is accepted */
+	SESSION_AUTH,   /* a line of the login dialogue is awaited */
+	SESSION_DATA,   /* content is read */
+	SESSION_WRITER, /* a chunk or the put is with the writer; input waits */
+	SESSION_OVER    /* the stream is given back; only a request of ours may still be out */
+};
+#define BIT(state) (1u << (state))
+#define BETWEEN    (BIT(SESSION_START) | BIT(SESSION_READY))
+#define COMMANDS   (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT))
+
+/* A place in the clients' table; zeroed: not counted. */
+struct client_count {
+	uint64_t tag;
+	size_t set;
+};
+
+struct data;
+struct session {
+	struct list node;
+	struct receive *receive;
+	struct stream *stream; /* NULL when over */
+	struct timer timer;
+	enum session_state state;
+	bool esmtp;         /* EHLO, not HELO */
+	bool spoken;        /* the first command line has come */
+	bool tainted;       /* the line that is read began behind a bare LF */
+	bool skipping;      /* the rest of a line that was too long is swallowed */
+	bool skipping_auth; /* it belongs to AUTH */
+	bool skipped_cr;    /* the last octet of it was a CR */
+	bool choked;        /* the peer does not read our replies; its input waits */
+	bool trusted;       /* may relay by its address */
+	bool local;         /* loopback or a Unix socket */
+	uint8_t auth_step;
+	unsigned errors, junk, overshoot;
+	char *helo;  /* NULL: not greeted */
+	char *login; /* NULL: not logged in */
+	struct envelope envelope;
+	uint64_t reserved;   /* octets of the spool's quota held by this transaction */
+	int64_t activity_us; /* monotonic: the last whole line or piece of content */
+	struct data *data;   /* NULL: no content is read */
+	struct client_count by_client, by_listener;
+};
+
+/* ---- session.c -------------------------------------------------------- */
+
+/* The only place that changes the state. */
+void session_enter(struct session *s, enum session_state next);
+/* One line "CODE ENHANCED text"; counts what is an error. enhanced NULL: none (3yz, greetings). */
+void session_reply(struct session *s, int code, const char *enhanced, const char *text);
+void session_replyf(struct session *s, int code, const char *enhanced, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* session_reply(), and an info line that says who was refused what. */
+void session_refuse(struct session *s, int code, const char *enhanced, const char *text);
+/* Forgets the transaction: envelope, content, reservation. State becomes READY (or START). */
+void session_reset(struct session *s);
+/* As after a fresh connection (RFC 3207 4.2). */
+void session_forget(struct session *s);
+/* Closes when what is queued is written. */
+void session_close(struct session *s, const char *why);
+/* 421 ENHANCED text, and closes. */
+void session_hang_up(struct session *s, const char *enhanced, const char *text);
+/* Goes on after a completion; the session may be gone afterwards. */
+void session_resume(struct session *s);
+bool session_secured(const struct session *s);
+int64_t session_now(const struct session *s); /* monotonic */
+
+/* ---- verbs.c ------------------------------------------------------------ */
+
+/* Runs one command line (without its line end). */
+void command_run(struct session *s, struct span line);
+struct span span_trim(struct span text); /* no spaces at either end */
+/* The next word, up to a space; *rest goes on behind it. Empty: no more. */
+struct span span_word(struct span *rest);
+bool span_has_controls(struct span text); /* C0 and DEL */
+bool span_has_8bit(struct span text);
+
+/* ---- transaction.c ------------------------------------------------------ */
+
+void command_mail(struct session *s, struct span argument);
+void command_rcpt(struct session *s, struct span argument);
+void command_data(struct session *s, struct span argument);
+
+/* ---- parameters.c ------------------------------------------------------- */
+
+struct refusal {
+	int code;
+	const char *enhanced;
+	const char *text;
+};
+struct mail_parameters {
+	uint64_t size; /* 0: not said */
+	enum envelope_body body;
+	bool has_size, has_body, has_auth;
+};
+/* ESMTP parameters of MAIL; auth: AUTH= is known (RFC 4954 5). 0, or -1 with the reply. */
+int mail_parameters_parse(struct mail_parameters *p_r, struct span text, bool auth,
+                          struct refusal *refusal_r);
+/* Of RCPT: none is offered yet. */
+int rcpt_parameters_parse(struct span text, struct refusal *refusal_r);
+
+/* ---- data.c --------------------------------------------------------------- */
+
+/* Begins the content of the transaction. */
+void data_start(struct session *s);
+/* Decodes what has come; false: nothing more can be done now. */
+bool data_step(struct session *s);
+/* Monotonic time at which the content has to be here, by DATA_RATE_MIN. */
+int64_t data_deadline(const struct session *s);
+/* A request is with the writer: the session must stay until it is back. */
+bool data_outstanding(const struct data *data);
+/* Gives up content that is not accepted. Nothing is outstanding. */
+void data_free(struct session *s);
+
+/* ---- auth.c --------------------------------------------------------------- */
+
+void command_auth(struct session *s, struct span argument);
+/* One line of the dialogue. */
+void auth_line(struct session *s, struct span line);
+
+/* ---- policy.c ------------------------------------------------------------- */
+
+/* Whether a peer ("127.0.0.1", "unix:uid=0" ...) may relay without a login. */
+bool policy_may_relay(const struct listener_settings *listener, const char *peer);
+/* Loopback or a Unix socket: bare names are this host's. */
+bool policy_is_local(const struct listener_settings *listener, const char *peer);
+/* What is counted for a peer: its IPv4 address, the /64 of its IPv6 address, else its text. */
+#define POLICY_KEY_MAX 64
+struct span policy_client_key(const char *peer, unsigned char key[POLICY_KEY_MAX]);
+
+/* ---- clients.c ------------------------------------------------------------- */
+
+/* Counts one more of that key and returns how many there are now; 0: its set is full and it is not
+ * counted. */
+size_t clients_enter(struct clients *clients, struct span key, struct client_count *count_r);
+void clients_leave(struct clients *clients, struct client_count *count);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: ISC */
+/* session.c - the life of an inbound session: lines, states, timer, replies, its end.
+ *
+ * Reads whole lines where they lie in the stream's buffer, so an idle session owns none. Which
+ * command a line is decides verbs.c. A line ends with CRLF only (RFC 5321 2.3.8). Invariants: one
+ * reply a command, in order; while a request is with the writer no input is looked at; a session is
+ * freed by session_settle() only, as the last thing of an event.
+ */
+#include "receive/private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+/* ---- replies and states ---------------------------------------------- */
+
+int64_t session_now(const struct session *s)
+{
+	return loop_now(s->receive->loop);
+}
+
+bool session_secured(const struct session *s)
+{
+	return s->stream != NULL && stream_is_tls(s->stream);
+}
+
+static bool is_between(const struct session *s)
+{
+	return (BIT(s->state) & BETWEEN) != 0;
+}
+
+void session_enter(struct session *s, enum session_state next)
+{
+	if (s->state == next)
+		return;
+	if (next == SESSION_WRITER && s->stream != NULL)
+		stream_pause(s->stream);
+	s->state = next;
+}
+
+static void session_write(struct session *s, int code, const char *enhanced, const char *text)
+{
+	char line[REPLY_LINE];
+	int n;
+
+	if (s->stream == NULL)
+		return;
+	n = snprintf(line, sizeof line, "%d %s%s%s\r\n", code, enhanced != NULL ? enhanced : "",
+	             enhanced != NULL ? " " : "", text);
+	if (n < 0)
+		return;
+	if ((size_t)n >= sizeof line) {
+		n = (int)sizeof line;
+		memcpy(line + sizeof line - 2, "\r\n", 2);
+	}
+	stream_write(s->stream, line, (size_t)n);
+}
+
+void session_close(struct session *s, const char *why)
+{
+	if (s->state == SESSION_OVER)
+		return;
+	log_debug("session ended client=%s reason=\"%s\"", stream_peer(s->stream), why);
+	stream_close_after_output(&s->stream);
+	session_enter(s, SESSION_OVER);
+}
+
+void session_hang_up(struct session *s, const char *enhanced, const char *text)
+{
+	if (s->state == SESSION_OVER)
+		return;
+	session_write(s, 421, enhanced, text);
+	metric_add(METRIC_COMMANDS_REJECTED, 1);
+	session_close(s, text);
+}
+
+void session_reply(struct session *s, int code, const char *enhanced, const char *text)
+{
+	session_write(s, code, enhanced, text);
+	if (code < 400)
+		return;
+	metric_add(METRIC_COMMANDS_REJECTED, 1);
+	if (code >= 500)
+		s->errors++;
+}
+
+void session_replyf(struct session *s, int code, const char *enhanced, const char *format, ...)
+{
+	char text[REPLY_LINE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	session_reply(s, code, enhanced, text);
+}
+
+void session_refuse(struct session *s, int code, const char *enhanced, const char *text)
+{
+	const struct envelope *env = &s->envelope;
+
+	session_reply(s, code, enhanced, text);
+	log_info("message refused from=%s rcpts=%zu client=%s helo=%s reply=\"%d %s\" reason=%s",
+	         log_quoted(env->sender.text), env->count,
+	         s->stream != NULL ? stream_peer(s->stream) : "gone", log_quoted(s->helo), code,
+	         enhanced, log_quoted(text));
+}
+
+void session_reset(struct session *s)
+{
+	if (s->data != NULL)
+		data_free(s);
+	if (s->reserved > 0)
+		s->receive->store.unreserve(s->receive->store.context, s->reserved);
+	s->reserved = 0;
+	s->overshoot = 0;
+	envelope_release(&s->envelope);
+	envelope_init(&s->envelope);
+	if (s->state != SESSION_OVER)
+		session_enter(s, s->helo != NULL ? SESSION_READY : SESSION_START);
+}
+
+void session_forget(struct session *s)
+{
+	free(s->helo);
+	free(s->login);
+	s->helo = s->login = NULL;
+	s->esmtp = false;
+	session_reset(s);
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+static void session_free(struct session *s)
+{
+	session_forget(s);
+	timer_stop(&s->timer);
+	clients_leave(s->receive->clients, &s->by_client);
+	clients_leave(s->receive->clients, &s->by_listener);
+	metric_add(METRIC_SESSIONS_OPEN, -1);
+	list_remove(&s->node);
+	envelope_release(&s->envelope);
+	free(s);
+}
+
+/* The last thing of each event: who must go goes. False: the session is gone. */
+static bool session_settle(struct session *s)
+{
+	if (s->state != SESSION_OVER && s->errors >= ERRORS_MAX)
+		session_hang_up(s, "4.7.0", "Too many errors, closing");
+	if (s->state != SESSION_OVER && s->junk >= JUNK_MAX)
+		session_hang_up(s, "4.7.0", "Too many commands that send no mail, closing");
+	if (s->receive->stopping && is_between(s))
+		session_hang_up(s, "4.3.2", "Service is shutting down, closing");
+	if (s->state != SESSION_OVER)
+		return true;
+	if (s->data == NULL || !data_outstanding(s->data))
+		session_free(s);
+	return false;
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+static bool is_letter(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static size_t line_max(const struct session *s, struct span input)
+{
+	bool any = s->receive->listener->auth == AUTH_ANY;
+
+	return any && (s->state == SESSION_AUTH || span_starts_nocase(input, "AUTH"))
+	               ? AUTH_LINE_MAX
+	               : COMMAND_LINE_MAX;
+}
+
+static void line_too_long(struct session *s)
+{
+	if (s->state == SESSION_AUTH)
+		session_enter(s, SESSION_READY);
+	session_reply(s, 500, s->skipping_auth ? "5.5.6" : "5.5.2", "Line too long");
+}
+
+/* A line is here, with its LF. Whatever is wrong with its end, one reply follows. */
+static void line_run(struct session *s, struct span line)
+{
+	bool crlf = line.length >= 2 && line.data[line.length - 2] == '\r';
+	bool tainted = s->tainted;
+
+	s->tainted = !crlf;
+	s->spoken = true;
+	if (!crlf)
+		session_reply(s, 500, "5.5.2", "Line ends with a bare LF; RFC 5321 wants CR LF");
+	else if (tainted)
+		session_reply(s, 500, "5.5.2", "Line began behind a bare LF and is ignored");
+	else if (s->state == SESSION_AUTH)
+		auth_line(s, span_of(line.data, line.length - 2));
+	else
+		command_run(s, span_of(line.data, line.length - 2));
+}
+
+/* The rest of a line that was too long: dropped as it comes. */
+static bool line_skip(struct session *s, struct span input)
+{
+	const unsigned char *lf = memchr(input.data, '\n', input.length);
+	size_t length = lf != NULL ? (size_t)(lf - input.data) : input.length;
+
+	if (length > 0)
+		s->skipped_cr = input.data[length - 1] == '\r';
+	stream_consume(s->stream, lf != NULL ? length + 1 : length);
+	if (lf == NULL)
+		return false;
+	s->skipping = false;
+	s->tainted = !s->skipped_cr;
+	line_too_long(s);
+	return true;
+}
+
+/* One line, if it is here. The line is copied: consuming may move the stream's buffer, and a
+ * command may write, pause, or end the session. */
+static bool line_step(struct session *s)
+{
+	struct span input = stream_input(s->stream);
+	unsigned char line[AUTH_LINE_MAX];
+	const unsigned char *lf;
+	size_t length, max;
+
+	if (input.length == 0)
+		return false;
+	if (s->skipping)
+		return line_skip(s, input);
+	if (!s->spoken && !is_letter(input.data[0]) && input.data[0] != '\r' &&
+	    input.data[0] != '\n') {
+		session_reply(s, 554, "5.5.2", "This is an SMTP server, closing");
+		session_close(s, "not SMTP");
+		return false;
+	}
+	max = line_max(s, input);
+	lf = memchr(input.data, '\n', input.length < max ? input.length : max);
+	if (lf == NULL && input.length < max)
+		return false;
+	s->activity_us = session_now(s);
+	if (lf == NULL) {
+		s->spoken = s->skipping = true;
+		s->skipping_auth = max == AUTH_LINE_MAX;
+		return true;
+	}
+	length = (size_t)(lf - input.data) + 1;
+	memcpy(line, input.data, length);
+	stream_consume(s->stream, length);
+	line_run(s, span_of(line, length));
+	if (max == AUTH_LINE_MAX)
+		memory_wipe(line, length);
+	return true;
+}
+
+/* What each state does with input; NULL: it waits. */
+static bool (*const steps[])(struct session *s) = {
+	[SESSION_TLS] = NULL,       [SESSION_START] = line_step, [SESSION_READY] = line_step,
+	[SESSION_MAIL] = line_step, [SESSION_RCPT] = line_step,  [SESSION_AUTH] = line_step,
+	[SESSION_DATA] = data_step, [SESSION_WRITER] = NULL,     [SESSION_OVER] = NULL,
+};
+
+/* Takes what has come, as far as it goes. The session may be gone afterwards. */
+static void session_run(struct session *s)
+{
+	while (session_settle(s)) {
+		if (stream_output_length(s->stream) > STREAM_OUTPUT_LOW) {
+			s->choked = true;
+			stream_pause(s->stream);
+			return;
+		}
+		if (steps[s->state] == NULL || !steps[s->state](s)) {
+			session_settle(s);
+			return;
+		}
+	}
+}
+
+void session_resume(struct session *s)
+{
+	s->activity_us = session_now(s);
+	if (s->stream != NULL && !s->choked)
+		stream_resume(s->stream);
+	session_run(s);
+}
+
+/* ---- events ---------------------------------------------------------------- */
+
+static void session_greet(struct session *s)
+{
+	s->state = SESSION_START;
+	session_replyf(s, 220, NULL, "%s ESMTP Penstock", s->receive->settings->hostname);
+}
+
+static void on_readable(void *context)
+{
+	session_run(context);
+}
+
+static void on_drained(void *context)
+{
+	struct session *s = context;
+
+	if (!s->choked)
+		return;
+	s->choked = false;
+	if (s->state != SESSION_WRITER)
+		stream_resume(s->stream);
+	session_run(s);
+}
+
+static void on_secured(void *context)
+{
+	struct session *s = context;
+	bool implicit = s->receive->listener->tls == LISTENER_TLS_IMPLICIT;
+
+	s->activity_us = session_now(s);
+	s->state = SESSION_START;
+	if (implicit)
+		session_greet(s);
+	session_run(s);
+}
+
+static void on_closed(void *context, const char *error)
+{
+	struct session *s = context;
+
+	if (error != NULL) {
+		log_debug("session lost client=%s reason=%s", stream_peer(s->stream),
+		          log_quoted(error));
+		stream_free(&s->stream);
+		session_enter(s, SESSION_OVER);
+	} else {
+		session_close(s, "closed by the client");
+	}
+	session_settle(s);
+}
+
+static const struct stream_events events = {
+	.readable = on_readable,
+	.drained = on_drained,
+	.secured = on_secured,
+	.closed = on_closed,
+};
+
+static int64_t idle_timeout(const struct session *s)
+{
+	int64_t set = s->receive->listener->idle_timeout_us;
+
+	return set > 0 ? set : IDLE_TIMEOUT_US;
+}
+
+/* The timer is not moved by each command: when it fires it looks how long it really was, and sleeps
+ * on. No deadline ever lies nearer than an idle timeout from the event that made it. */
+static void on_timer(void *context)
+{
+	struct session *s = context;
+	int64_t now = session_now(s), at = s->activity_us + idle_timeout(s);
+
+	if (s->state == SESSION_WRITER || s->state == SESSION_OVER) {
+		timer_start(&s->timer, idle_timeout(s)); /* it is us who are slow */
+		return;
+	}
+	if (s->state == SESSION_DATA && data_deadline(s) < at)
+		at = data_deadline(s);
+	if (now < at) {
+		timer_start_at(&s->timer, at);
+		return;
+	}
+	if (s->state == SESSION_TLS) {
+		stream_free(&s->stream); /* nothing can be said in the middle of a handshake */
+		session_enter(s, SESSION_OVER);
+	} else {
+		session_hang_up(s, "4.4.2", "Timeout, closing");
+	}
+	session_settle(s);
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/* Why nobody more is let in; NULL: come in. */
+static const char *admission_refusal(struct session *s, const char **enhanced_r)
+{
+	const struct listener_settings *listener = s->receive->listener;
+	const char *peer = stream_peer(s->stream);
+	unsigned char key[POLICY_KEY_MAX];
+	size_t all, own;
+
+	*enhanced_r = "4.3.2";
+	if (s->receive->stopping)
+		return "Service is shutting down, closing";
+	if (s->receive->clients == NULL)
+		return NULL;
+	all = clients_enter(s->receive->clients, span_of_text(listener->name), &s->by_listener);
+	own = clients_enter(s->receive->clients, policy_client_key(peer, key), &s->by_client);
+	if (listener->max_connections > 0 && all > listener->max_connections)
+		return "Too many connections, try later";
+	*enhanced_r = "4.7.0";
+	if (listener->max_connections_per_client > 0 && own > listener->max_connections_per_client)
+		return "Too many connections from your address, try later";
+	return NULL;
+}
+
+struct session *session_new(struct receive *receive, struct stream *stream)
+{
+	const struct listener_settings *listener = receive->listener;
+	struct session *s = memory_new(sizeof *s);
+	const char *refusal, *enhanced;
+
+	s->receive = receive;
+	s->stream = stream;
+	s->state = listener->tls == LISTENER_TLS_IMPLICIT ? SESSION_TLS : SESSION_START;
+	s->trusted = policy_may_relay(listener, stream_peer(stream));
+	s->local = policy_is_local(listener, stream_peer(stream));
+	s->activity_us = session_now(s);
+	envelope_init(&s->envelope);
+	list_append(&receive->sessions, &s->node);
+	metric_add(METRIC_SESSIONS, 1);
+	metric_add(METRIC_SESSIONS_OPEN, 1);
+	timer_init(&s->timer, receive->loop, on_timer, s);
+	timer_start(&s->timer, idle_timeout(s));
+	log_debug("session started client=%s listener=%s", stream_peer(stream), listener->name);
+	refusal = admission_refusal(s, &enhanced);
+	if (refusal != NULL || (s->state == SESSION_TLS && receive->tls == NULL)) {
+		/* Inside TLS nothing can be said before the handshake, which costs more than it
+		 * is worth to those whom we cannot serve. */
+		if (s->state == SESSION_TLS)
+			session_close(s, refusal != NULL ? refusal : "no certificate");
+		else
+			session_hang_up(s, enhanced, refusal);
+		session_settle(s);
+		return NULL;
+	}
+	stream_set_events(stream, &events, s);
+	if (s->state == SESSION_TLS)
+		stream_start_tls(stream, receive->tls, NULL);
+	else
+		session_greet(s);
+	return s;
+}
+
+/* ---- all sessions of a worker and listener ---------------------------------- */
+
+void receive_init(struct receive *receive)
+{
+	list_init(&receive->sessions);
+	receive->stopping = false;
+}
+
+void receive_stop(struct receive *receive)
+{
+	struct list *node, *after;
+
+	receive->stopping = true;
+	list_each(node, after, &receive->sessions)
+		session_settle(list_entry(node, struct session, node));
+}
+
+bool receive_idle(const struct receive *receive)
+{
+	return list_empty(&receive->sessions);
+}
+
+void receive_end(struct receive *receive)
+{
+	struct list *node, *after;
+	struct session *s;
+
+	list_each(node, after, &receive->sessions)
+	{
+		s = list_entry(node, struct session, node);
+		if (s->stream != NULL)
+			stream_free(&s->stream);
+		session_enter(s, SESSION_OVER);
+		session_settle(s);
+	}
+}

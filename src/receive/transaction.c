@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/* transaction.c - MAIL, RCPT and DATA: who sends, to whom, and whether there is room.
+ *
+ * The verb table has answered what is out of sequence. A refused command leaves the transaction as
+ * it was (RFC 5321 4.1.4). The content itself is data.c's.
+ */
+#include "receive/private.h"
+
+#include <string.h>
+
+/* "FROM:" or "TO:" and the path behind it; spaces between are tolerated, as Postfix does. */
+static int path_parse(struct address *address_r, struct span argument, const char *keyword,
+                      unsigned flags, struct span *parameters_r, const char **error_r)
+{
+	size_t length = strlen(keyword), used;
+
+	*error_r = "Path expected";
+	if (!span_starts_nocase(argument, keyword))
+		return -1;
+	argument = span_trim(span_of(argument.data + length, argument.length - length));
+	if (address_parse_path(address_r, argument, flags, &used, error_r) != 0)
+		return -1;
+	*parameters_r = span_of(argument.data + used, argument.length - used);
+	if (parameters_r->length == 0 || parameters_r->data[0] == ' ')
+		return 0;
+	*error_r = "A space has to follow the path";
+	address_release(address_r);
+	return -1;
+}
+
+/* A bare name of a local program is this host's; "Postmaster" always is (RFC 5321 4.5.1). */
+static bool qualify(struct session *s, struct address *address)
+{
+	if (address_is_null(address) || address_domain(address).length > 0)
+		return true;
+	if (!s->local && !span_equal_nocase(address_local(address), span_of_text("postmaster")))
+		return false;
+	address_qualify(address, s->receive->settings->hostname);
+	return true;
+}
+
+static bool reserve(struct session *s, uint64_t size)
+{
+	const struct receive_store *store = &s->receive->store;
+	uint64_t want = size > RESERVE_MIN ? size : RESERVE_MIN;
+
+	if (!store->reserve(store->context, want))
+		return false;
+	s->reserved = want;
+	return true;
+}
+
+/* The parameters stand, the sender is known: is it welcome? */
+static void sender_accept(struct session *s, struct address *sender,
+                          const struct mail_parameters *parameters)
+{
+	const struct listener_settings *listener = s->receive->listener;
+
+	s->envelope.sender = *sender;
+	s->envelope.body = parameters->body;
+	s->envelope.declared_size = parameters->size;
+	if (listener->auth == AUTH_REQUIRED && s->login == NULL) {
+		session_refuse(s, 530, "5.7.0", "Authentication required");
+	} else if (parameters->size > listener->max_message_size) {
+		session_refuse(s, 552, "5.3.4", "Message is larger than this server takes");
+	} else if (!reserve(s, parameters->size)) {
+		session_refuse(s, 452, "4.3.1", "No room in the spool, try later");
+	} else {
+		session_enter(s, SESSION_MAIL);
+		session_reply(s, 250, "2.1.0", "Ok");
+		return;
+	}
+	session_reset(s);
+}
+
+void command_mail(struct session *s, struct span argument)
+{
+	const unsigned flags = ADDRESS_NULL | ADDRESS_UNQUALIFIED;
+	struct mail_parameters parameters;
+	struct refusal refusal;
+	struct address sender;
+	struct span rest;
+	const char *error;
+
+	if (path_parse(&sender, argument, "FROM:", flags, &rest, &error) != 0) {
+		session_replyf(s, 501, "5.1.7", "Bad sender, MAIL FROM:<address> expected: %s",
+		               error);
+		return;
+	}
+	if (mail_parameters_parse(&parameters, rest, s->receive->listener->auth == AUTH_ANY,
+	                          &refusal) != 0)
+		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
+	else if (!qualify(s, &sender))
+		session_reply(s, 553, "5.1.7", "The sender's address needs a domain");
+	else {
+		sender_accept(s, &sender, &parameters);
+		return;
+	}
+	address_release(&sender);
+}
+
+static bool may_relay(const struct session *s)
+{
+	return s->trusted || s->login != NULL;
+}
+
+/* Above the limit earlier recipients stay (RFC 5321 4.5.3.1.10). */
+static void too_many_recipients(struct session *s)
+{
+	session_reply(s, 452, "4.5.3", "Too many recipients, send the rest in another transaction");
+	if (++s->overshoot > OVERSHOOT_MAX)
+		s->errors++;
+}
+
+static void recipient_accept(struct session *s, struct address *address)
+{
+	struct recipient to = { .address = *address };
+
+	memset(address, 0, sizeof *address);
+	envelope_add_recipient(&s->envelope, &to);
+	session_enter(s, SESSION_RCPT);
+	session_reply(s, 250, "2.1.5", "Ok");
+}
+
+void command_rcpt(struct session *s, struct span argument)
+{
+	struct refusal refusal;
+	struct address address;
+	struct span rest;
+	const char *error;
+
+	if (path_parse(&address, argument, "TO:", ADDRESS_UNQUALIFIED, &rest, &error) != 0) {
+		session_replyf(s, 501, "5.1.3", "Bad recipient, RCPT TO:<address> expected: %s",
+		               error);
+		return;
+	}
+	if (rcpt_parameters_parse(rest, &refusal) != 0)
+		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
+	else if (!may_relay(s))
+		session_refuse(s, 554, "5.7.1", "Relay access denied");
+	else if (!qualify(s, &address))
+		session_reply(s, 553, "5.1.3", "The recipient's address needs a domain");
+	else if (s->envelope.count >= s->receive->listener->max_recipients)
+		too_many_recipients(s);
+	else
+		recipient_accept(s, &address);
+	address_release(&address);
+}
+
+void command_data(struct session *s, struct span argument)
+{
+	if (argument.length > 0) {
+		session_reply(s, 501, "5.5.4", "DATA takes no argument");
+	} else if (s->envelope.count == 0) {
+		session_reply(s, 554, "5.5.1", "No valid recipients");
+	} else {
+		data_start(s);
+		session_reply(s, 354, NULL, "End data with <CR><LF>.<CR><LF>");
+	}
+}

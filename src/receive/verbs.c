@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/* verbs.c - the table of commands, and those of them that move no mail.
+ *
+ * command_run() answers what is common: unknown verbs, commands out of sequence, TLS that is
+ * required, octets that no command may hold. The rest each action answers itself, with exactly one
+ * reply (AUTH and DATA continue in a state of their own).
+ */
+#include "receive/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+bool span_has_controls(struct span text)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < text.length; i++)
+		found |= text.data[i] < 0x20 || text.data[i] == 0x7f;
+	return found;
+}
+
+bool span_has_8bit(struct span text)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < text.length; i++)
+		found |= text.data[i] > 0x7f;
+	return found;
+}
+
+struct span span_trim(struct span text)
+{
+	while (text.length > 0 && text.data[0] == ' ') {
+		text.data++;
+		text.length--;
+	}
+	while (text.length > 0 && text.data[text.length - 1] == ' ')
+		text.length--;
+	return text;
+}
+
+struct span span_word(struct span *rest)
+{
+	struct span text = span_trim(*rest), word = text;
+	const unsigned char *space = memchr(text.data, ' ', text.length);
+
+	if (space != NULL)
+		word.length = (size_t)(space - text.data);
+	*rest = span_trim(span_of(text.data + word.length, text.length - word.length));
+	return word;
+}
+
+/* Host names as people's machines have them: underscores too, but nothing that a Received field or
+ * a log line would have to escape. */
+static bool helo_is_valid(struct span name)
+{
+	size_t i;
+
+	for (i = 0; i < name.length; i++) {
+		unsigned char c = name.data[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) &&
+		    memchr("-._:[]%", c, 7) == NULL)
+			return false;
+	}
+	return name.length > 0 && name.length <= HELO_MAX;
+}
+
+/* EHLO and HELO act as RSET (RFC 5321 4.1.4); refused, they change nothing. */
+static bool greeted(struct session *s, struct span name, bool esmtp)
+{
+	s->junk++;
+	if (!helo_is_valid(name)) {
+		session_reply(s, 501, "5.5.4", "A domain or an address literal has to follow");
+		return false;
+	}
+	free(s->helo);
+	s->helo = memory_text_of(name.data, name.length);
+	s->esmtp = esmtp;
+	session_reset(s);
+	return true;
+}
+
+static void command_helo(struct session *s, struct span argument)
+{
+	if (greeted(s, argument, false))
+		session_reply(s, 250, NULL, s->receive->settings->hostname);
+}
+
+static bool offers_starttls(const struct session *s)
+{
+	enum listener_tls tls = s->receive->listener->tls;
+
+	return s->receive->tls != NULL && !session_secured(s) &&
+	       (tls == LISTENER_TLS_STARTTLS || tls == LISTENER_TLS_REQUIRED);
+}
+
+static bool offers_auth(const struct session *s)
+{
+	const struct listener_settings *listener = s->receive->listener;
+
+	return listener->auth == AUTH_ANY &&
+	       (listener->tls != LISTENER_TLS_REQUIRED || session_secured(s));
+}
+
+static void command_ehlo(struct session *s, struct span argument)
+{
+	char text[REPLY_LINE * 2];
+	int n;
+
+	if (!greeted(s, argument, true))
+		return;
+	n = snprintf(text, sizeof text,
+	             "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s%s"
+	             "250 ENHANCEDSTATUSCODES\r\n",
+	             s->receive->settings->hostname,
+	             (unsigned long long)s->receive->listener->max_message_size,
+	             offers_starttls(s) ? "250-STARTTLS\r\n" : "",
+	             offers_auth(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
+	stream_write(s->stream, text, (size_t)n);
+}
+
+static void command_rset(struct session *s, struct span argument)
+{
+	s->junk++;
+	if (argument.length > 0) {
+		session_reply(s, 501, "5.5.4", "RSET takes no argument");
+		return;
+	}
+	session_reset(s);
+	session_reply(s, 250, "2.0.0", "Ok");
+}
+
+static void command_noop(struct session *s, struct span argument)
+{
+	(void)argument;
+	s->junk++;
+	session_reply(s, 250, "2.0.0", "Ok");
+}
+
+static void command_help(struct session *s, struct span argument)
+{
+	(void)argument;
+	s->junk++;
+	session_reply(s, 214, "2.0.0", "This is Penstock; the commands are those of RFC 5321");
+}
+
+static void command_vrfy(struct session *s, struct span argument)
+{
+	s->junk++;
+	if (argument.length == 0)
+		session_reply(s, 501, "5.5.4", "VRFY needs a name");
+	else
+		session_reply(s, 252, "2.0.0", "Cannot verify, but will try to deliver");
+}
+
+static void command_quit(struct session *s, struct span argument)
+{
+	if (argument.length > 0) {
+		session_reply(s, 501, "5.5.4", "QUIT takes no argument");
+		return;
+	}
+	session_reply(s, 221, "2.0.0", "Bye");
+	session_close(s, "quit");
+}
+
+/* RFC 3207. What the client sent behind the command came in clear and is dropped: inside TLS it
+ * would run as if the client had said it there (CVE-2011-0411). */
+static void command_starttls(struct session *s, struct span argument)
+{
+	enum listener_tls tls = s->receive->listener->tls;
+
+	if (argument.length > 0) {
+		session_reply(s, 501, "5.5.4", "STARTTLS takes no argument");
+	} else if (session_secured(s)) {
+		session_reply(s, 503, "5.5.1", "TLS is active already");
+	} else if (tls != LISTENER_TLS_STARTTLS && tls != LISTENER_TLS_REQUIRED) {
+		session_reply(s, 502, "5.5.1", "STARTTLS is not offered");
+	} else if (s->receive->tls == NULL) {
+		session_reply(s, 454, "4.7.0", "TLS is not available now");
+	} else {
+		session_reply(s, 220, "2.0.0", "Ready to start TLS");
+		session_forget(s);
+		stream_consume(s->stream, stream_input(s->stream).length);
+		session_enter(s, SESSION_TLS);
+		stream_start_tls(s->stream, s->receive->tls, NULL);
+	}
+}
+
+static void command_absent(struct session *s, struct span argument)
+{
+	(void)argument;
+	session_reply(s, 502, "5.5.1", "Command not implemented");
+}
+
+/* The chunk that follows cannot be told from commands, so the session cannot go on. */
+static void command_bdat(struct session *s, struct span argument)
+{
+	command_absent(s, argument);
+	session_hang_up(s, "4.7.0", "CHUNKING was not offered, closing");
+}
+
+/* A browser was led here (ALPACA): what follows may be a form full of commands. */
+static void command_http(struct session *s, struct span argument)
+{
+	(void)argument;
+	session_reply(s, 554, "5.5.2", "This is an SMTP server, closing");
+	session_close(s, "HTTP");
+}
+
+struct verb {
+	const char *name;
+	unsigned states; /* in which it is legal; elsewhere 503 */
+	void (*action)(struct session *s, struct span argument);
+	bool before_tls; /* legal although TLS is required and not there yet (RFC 3207 4) */
+};
+
+static const struct verb verbs[] = {
+	{ "RCPT", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), command_rcpt, false },
+	{ "MAIL", BIT(SESSION_READY), command_mail, false },
+	{ "DATA", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), command_data, false },
+	{ "EHLO", COMMANDS, command_ehlo, true },
+	{ "HELO", COMMANDS, command_helo, false },
+	{ "QUIT", COMMANDS, command_quit, true },
+	{ "RSET", COMMANDS, command_rset, false },
+	{ "NOOP", COMMANDS, command_noop, true },
+	{ "STARTTLS", BETWEEN, command_starttls, true },
+	{ "AUTH", BIT(SESSION_READY), command_auth, false },
+	{ "VRFY", COMMANDS, command_vrfy, false },
+	{ "HELP", COMMANDS, command_help, false },
+	{ "EXPN", COMMANDS, command_absent, false },
+	{ "ETRN", COMMANDS, command_absent, false },
+	{ "ATRN", COMMANDS, command_absent, false },
+	{ "TURN", COMMANDS, command_absent, false },
+	{ "SEND", COMMANDS, command_absent, false },
+	{ "SOML", COMMANDS, command_absent, false },
+	{ "SAML", COMMANDS, command_absent, false },
+	{ "BURL", COMMANDS, command_absent, false },
+	{ "BDAT", COMMANDS, command_bdat, true },
+	{ "GET", COMMANDS, command_http, true },
+	{ "POST", COMMANDS, command_http, true },
+	{ "CONNECT", COMMANDS, command_http, true },
+	{ "PUT", COMMANDS, command_http, true },
+	{ "HEAD", COMMANDS, command_http, true },
+	{ "OPTIONS", COMMANDS, command_http, true },
+};
+
+static const struct verb *verb_find(struct span name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+		if (span_equal_nocase(name, span_of_text(verbs[i].name)))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static void out_of_sequence(struct session *s, const struct verb *verb)
+{
+	const char *text = "Not in the middle of a transaction";
+
+	if (s->helo == NULL)
+		text = "Say EHLO first";
+	else if (verb->action == command_mail)
+		text = "A transaction is open already";
+	else if (s->state == SESSION_READY)
+		text = "Say MAIL first";
+	session_reply(s, 503, "5.5.1", text);
+}
+
+void command_run(struct session *s, struct span line)
+{
+	struct span argument = line, name = span_word(&argument);
+	const struct verb *verb = verb_find(name);
+	bool required = s->receive->listener->tls == LISTENER_TLS_REQUIRED;
+
+	if (verb == NULL)
+		session_reply(s, 500, "5.5.2", "Command not recognized");
+	else if (required && !session_secured(s) && !verb->before_tls)
+		session_reply(s, 530, "5.7.0", "Say STARTTLS first");
+	else if ((verb->states & BIT(s->state)) == 0)
+		out_of_sequence(s, verb);
+	else if (span_has_controls(line))
+		session_reply(s, 501, "5.5.2", "A command holds no control characters");
+	else if (!span_has_8bit(line))
+		verb->action(s, argument);
+	else if (verb->action == command_mail || verb->action == command_rcpt)
+		session_reply(s, 553, "5.6.7",
+		              "SMTPUTF8 is not offered: the address has to be ASCII");
+	else
+		session_reply(s, 501, "5.5.2", "A command is ASCII");
+}
