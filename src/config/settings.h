@@ -80,15 +80,18 @@ struct listener_settings {
 
 struct provider_settings {
 	char *name;
+	char *url; /* as written; holds no secret */
 	enum provider_kind kind;
 	char *host;
 	uint16_t port;
 	enum provider_tls tls;
 	enum tls_verify verify;
-	char *tls_ca;   /* file; NULL: the system's store */
-	char *tls_pin;  /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
-	char *login;    /* NULL: no AUTH */
-	char *password; /* NULL without login; wiped by settings_release() */
+	char *tls_ca;        /* file; NULL: the system's store */
+	char *tls_pin;       /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
+	char *login;         /* NULL: no AUTH */
+	char *password;      /* NULL without login; wiped by settings_release() */
+	char *password_file; /* where it was read from: this file, */
+	char *password_env;  /* or this variable; both NULL: no password */
 	size_t connections;
 	size_t messages_per_connection;
 	size_t recipients_per_message;
@@ -123,6 +126,7 @@ struct inbox_settings {
 struct settings {
 	atomic_uint references;
 	enum settings_mode mode;
+	char *file; /* NULL: none was read */
 	char *hostname;
 	char *user; /* NULL: stay */
 	char *group;
@@ -178,6 +182,9 @@ struct overrides {
 enum overrides_action { ACTION_RUN, ACTION_CHECK, ACTION_HELP, ACTION_VERSION };
 int overrides_parse(struct overrides *over_r, int argc, char **argv, char **environment,
                     enum overrides_action *action_r, struct bytes *error);
+void overrides_release(struct overrides *over);
+/* What --help prints. */
+const char *overrides_usage(void);
 
 /* Builds the settings from the file (or from --catch / --relay) and the overrides, and checks them
  * as a whole. 0 with a snapshot that has one reference; -1 with an error that names file, line,
@@ -197,5 +204,8 @@ const struct route_settings *settings_route(const struct settings *s, const char
 
 /* The default places for this user (see ARCHITECTURE.md, Command line), also for the CLI. */
 int settings_default_control(enum settings_mode mode, bool system, struct bytes *path_r);
+/* The submission socket that belongs to a control socket: smtp.sock beside it (catch-smtp.sock
+ * beside catch.sock, so that a relay and a catch daemon can share a directory). */
+void settings_local_socket(const char *control, struct bytes *path_r);
 
 #endif

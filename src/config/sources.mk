@@ -1,3 +1,22 @@
 config_sources = \
+	src/config/check.c \
+	src/config/check_routes.c \
+	src/config/defaults.c \
+	src/config/derive.c \
+	src/config/endpoints.c \
+	src/config/language.c \
+	src/config/load.c \
+	src/config/options.c \
+	src/config/origin.c \
+	src/config/overrides.c \
+	src/config/parse.c \
+	src/config/places.c \
+	src/config/print.c \
+	src/config/private.h \
+	src/config/scan.c \
+	src/config/secret.c \
+	src/config/setting.c \
+	src/config/settings.c \
 	src/config/settings.h \
+	src/config/values.c \
 	src/config/values.h

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+/* check_routes.c - may mail go where it is sent? Providers, their credentials, the routes.
+ *
+ * Promise: no credential leaves without verified TLS; what breaks it is refused here, before
+ * anything is connected.
+ */
+#include "config/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mail/address.h"
+
+/* --- providers --- */
+
+static void check_login(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct provider_settings *p = &s->providers[index];
+	struct place url = { s, SECTION_PROVIDER, index, "url" };
+	struct place verify = { s, SECTION_PROVIDER, index, "tls-verify" };
+
+	if (p->login == NULL) {
+		if (p->password_file != NULL || p->password_env != NULL)
+			problem_at(problems, &url,
+			           "a password without a login: write login = \"USER\", or "
+			           "the URL as smtp://USER@HOST");
+		return;
+	}
+	if (p->password_file == NULL && p->password_env == NULL)
+		problem_at(problems, &url,
+		           "a login without a password: write password-file = "
+		           "\"FILE\" or password-env = \"NAME\"");
+	if (p->tls == PROVIDER_TLS_NEVER)
+		problem_at(problems, &url,
+		           "a login goes over verified TLS only: write smtp+tls:// or "
+		           "smtps:// instead of smtp+notls://, or remove the login");
+	else if (p->verify == TLS_VERIFY_OFF)
+		problem_at(
+			problems, &verify,
+			"\"off\" does not go with a login, which would be told to "
+			"anybody: name the server's CA with tls-ca = \"FILE\", or pin its key with "
+			"tls-verify = \"pin:sha256/...\"");
+}
+
+static void check_provider_tls(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct provider_settings *p = &s->providers[index];
+	struct place url = { s, SECTION_PROVIDER, index, "url" };
+	struct place verify = { s, SECTION_PROVIDER, index, "tls-verify" };
+	struct place ca = { s, SECTION_PROVIDER, index, "tls-ca" };
+	bool beyond = !host_is_loopback(p->host);
+	int fd = -1;
+
+	if (p->tls == PROVIDER_TLS_NEVER && beyond)
+		note_at(problems, &url,
+		        "mail to %s goes without TLS: everybody on the way can read it", p->host);
+	else if (p->verify == TLS_VERIFY_OFF && beyond)
+		note_at(problems, &verify, "the server %s is not verified", p->host);
+	if (p->tls_ca == NULL)
+		return;
+	fd = open(p->tls_ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		problem_at(problems, &ca, "%s cannot be read: %s", p->tls_ca, strerror(errno));
+	else
+		close(fd);
+}
+
+static bool inbox_exists(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->inbox_count; i++) {
+		if (strcmp(s->inboxes[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_provider(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct provider_settings *p = &s->providers[index];
+	struct place place = { s, SECTION_PROVIDER, index, NULL };
+	struct place url = { s, SECTION_PROVIDER, index, "url" };
+
+	if (p->kind == PROVIDER_SMTP) {
+		check_login(s, index, problems);
+		check_provider_tls(s, index, problems);
+		return;
+	}
+	if (p->kind == PROVIDER_INBOX && !inbox_exists(s, p->inbox))
+		problem_at(problems, &url, "there is no inbox \"%s\": write inbox \"%s\" { }",
+		           p->inbox, p->inbox);
+	if (p->login != NULL || p->password_file != NULL || p->password_env != NULL)
+		problem_at(problems, &place, "a login goes with an smtp URL only");
+}
+
+/* Built-in names stand at the end: one that is found before was written. */
+static void check_builtin_names(const struct settings *s, struct problems *problems)
+{
+	for (size_t i = 0; i + 2 < s->provider_count; i++) {
+		const char *name = s->providers[i].name;
+		struct place place = { s, SECTION_PROVIDER, i, NULL };
+		if (strcmp(name, "inbox") == 0 || strcmp(name, "discard") == 0)
+			problem_at(problems, &place, "this name is built in: choose another");
+	}
+}
+
+void check_providers(struct settings *s, struct problems *problems)
+{
+	check_builtin_names(s, problems);
+	for (size_t i = 0; i < s->provider_count; i++)
+		check_provider(s, i, problems);
+}
+
+/* --- routes --- */
+
+static void check_via(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct text_list *via = &s->routes[index].via;
+	struct place place = { s, SECTION_ROUTE, index, "via" };
+
+	for (size_t i = 0; i < via->count; i++) {
+		const struct provider_settings *p = settings_provider(s, via->items[i]);
+		if (p == NULL)
+			problem_at(problems, &place,
+			           "there is no provider \"%.80s\": write provider "
+			           "\"%.80s\" { url = \"smtp://HOST:587\" }",
+			           via->items[i], via->items[i]);
+		else if (p->kind == PROVIDER_INBOX && via->count > 1)
+			problem_at(problems, &place,
+			           "the inbox \"%s\" stands alone: an inbox never fails, "
+			           "so nothing would go to the others",
+			           via->items[i]);
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(via->items[i], via->items[j]) == 0)
+				problem_at(problems, &place, "\"%s\" is named twice",
+				           via->items[i]);
+		}
+	}
+	if (via->count == 0)
+		problem_at(problems, &place,
+		           "names no provider, and there is none to take: write via = "
+		           "{ \"NAME\" }");
+}
+
+static void check_names(const struct settings *s, enum section section, struct problems *problems)
+{
+	for (size_t i = 0; i < section_count(s, section); i++) {
+		struct place place = { s, section, i, NULL };
+		if (!name_is_valid(section_title(s, section, i)))
+			problem_at(problems, &place,
+			           "write a name of letters, digits and . _ -, at most %d "
+			           "of them",
+			           NAME_MAX_LENGTH);
+	}
+}
+
+static void check_bounce_from(const struct settings *s, struct problems *problems)
+{
+	struct place place = { s, SECTION_BOUNCES, 0, "from" };
+	struct address address = { 0 };
+	const char *error;
+
+	if (address_parse(&address, span_of_text(s->bounce_from), 0, &error) != 0)
+		problem_at(problems, &place,
+		           "\"%.80s\" is no address (%s): write one such as "
+		           "\"MAILER-DAEMON@relay.example.net\"",
+		           s->bounce_from, error);
+	else
+		address_release(&address);
+}
+
+void check_routes(struct settings *s, struct problems *problems)
+{
+	check_names(s, SECTION_PROVIDER, problems);
+	check_names(s, SECTION_ROUTE, problems);
+	check_names(s, SECTION_INBOX, problems);
+	check_bounce_from(s, problems);
+	if (s->route_count == 0)
+		problem(problems,
+		        "%s: there is no provider to hand mail to: write provider "
+		        "\"smarthost\" { url = \"smtp://USER@HOST:587\"  password-file = \"FILE\" "
+		        "}",
+		        s->file == NULL ? "penstock" : s->file);
+	for (size_t i = 0; i < s->route_count; i++)
+		check_via(s, i, problems);
+}

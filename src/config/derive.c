@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/* derive.c - what follows from what is written: addresses from titles, hosts and logins from
+ * URLs, the kind of TLS from ports and places.
+ */
+#include "config/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/values.h"
+
+#define PORT_SUBMISSIONS     465  /* RFC 8314 3.3 */
+#define PORT_SUBMISSIONS_ALT 2465 /* what providers offer where 465 is blocked */
+
+static bool port_is_implicit(uint16_t port)
+{
+	return port == PORT_SUBMISSIONS || port == PORT_SUBMISSIONS_ALT;
+}
+
+/* Without a word about TLS, a certificate means it is offered. */
+static void listener_tls_derive(const struct settings *s, size_t index, struct listener_settings *l)
+{
+	const struct setting *tls = setting_find(SECTION_LISTEN, "tls");
+
+	if (origin_find(s, SECTION_LISTEN, index, tls) == NULL && l->certificate != NULL)
+		l->tls = LISTENER_TLS_STARTTLS;
+	if (!l->is_unix && port_is_implicit(l->port))
+		l->tls = LISTENER_TLS_IMPLICIT;
+}
+
+static void listener_derive(struct settings *s, size_t index, struct problems *problems)
+{
+	struct listener_settings *l = &s->listeners[index];
+	struct place place = { s, SECTION_LISTEN, index, NULL };
+	const char *error;
+
+	if (listen_parse(l, l->name, &error) != 0) {
+		problem_at(problems, &place, "%s", error);
+		return;
+	}
+	if (l->is_unix && !l->local_submission)
+		l->unix_mode = 0660;
+	listener_tls_derive(s, index, l);
+}
+
+static void provider_tls_derive(struct provider_settings *p)
+{
+	if (port_is_implicit(p->port))
+		p->tls = PROVIDER_TLS_IMPLICIT;
+	else if (p->tls == PROVIDER_TLS_OPPORTUNISTIC &&
+	         (p->login != NULL || !host_is_loopback(p->host)))
+		p->tls = PROVIDER_TLS_STARTTLS;
+}
+
+static void provider_derive(struct settings *s, size_t index, struct problems *problems)
+{
+	struct provider_settings *p = &s->providers[index];
+	struct place place = { s, SECTION_PROVIDER, index, "url" };
+	bool has_login = p->login != NULL;
+	const char *error;
+
+	if (p->url == NULL) {
+		problem_at(problems, &place, "is missing: write url = \"smtp://HOST:587\"");
+		return;
+	}
+	if (provider_url_parse(p, p->url, &error) != 0) {
+		problem_at(problems, &place, "%s", error);
+		return;
+	}
+	if (p->kind != PROVIDER_SMTP)
+		return;
+	if (has_login && strchr(p->url, '@') != NULL)
+		problem_at(problems, &place,
+		           "a login is written here and in the option login: keep "
+		           "one of them");
+	provider_tls_derive(p);
+}
+
+void endpoints_derive(struct settings *s, struct problems *problems)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		listener_derive(s, i, problems);
+	for (size_t i = 0; i < s->provider_count; i++)
+		provider_derive(s, i, problems);
+}

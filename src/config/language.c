@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: ISC */
+/* language.c - the language as tables: which options there are, where their values live, their
+ * bounds and defaults.
+ *
+ * What is known but not supported yet stands here too, so that it is named and refused instead
+ * of being called unknown. How each kind of value is read and written is in setting.c.
+ */
+#include "config/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define TABLE_END            \
+	{                    \
+		.name = NULL \
+	}
+#define LIMIT_COUNT INT64_C(1000000) /* descriptors and rows; beyond is a slip of the pen */
+#define SECONDS(n)  ((n)*CLOCK_SEC)
+
+static const struct choice listener_tls_choices[] = {
+	{ "off", LISTENER_TLS_OFF, false },
+	{ "starttls", LISTENER_TLS_STARTTLS, false },
+	{ "required", LISTENER_TLS_REQUIRED, false },
+	{ "implicit", LISTENER_TLS_IMPLICIT, false },
+	{ NULL, 0, false },
+};
+static const struct choice auth_choices[] = {
+	{ "off", AUTH_OFF, false },
+	{ "any", AUTH_ANY, false },
+	{ "optional", AUTH_OPTIONAL, true },
+	{ "required", AUTH_REQUIRED, true },
+	{ NULL, 0, false },
+};
+static const struct choice newline_choices[] = {
+	{ "normalize", false, false },
+	{ "reject", true, false },
+	{ NULL, 0, false },
+};
+static const struct choice bounce_choices[] = {
+	{ "sender", true, false },
+	{ "log", false, false },
+	{ NULL, 0, false },
+};
+static const struct choice return_choices[] = {
+	{ "headers", false, false },
+	{ "full", true, false },
+	{ NULL, 0, false },
+};
+static const struct choice format_choices[] = {
+	{ "text", LOG_FORMAT_TEXT, false },
+	{ "json", LOG_FORMAT_JSON, false },
+	{ NULL, 0, false },
+};
+static const struct choice level_choices[] = {
+	{ "error", LOG_LEVEL_ERROR, false },
+	{ "warning", LOG_LEVEL_WARNING, false },
+	{ "info", LOG_LEVEL_INFO, false },
+	{ "debug", LOG_LEVEL_DEBUG, false },
+	{ NULL, 0, false },
+};
+static const struct choice target_choices[] = {
+	{ "stderr", LOG_TO_STDERR, false },
+	{ "journal", LOG_TO_JOURNAL, false },
+	{ "syslog", LOG_TO_SYSLOG, false },
+	{ NULL, 0, false },
+};
+
+#define SETTINGS(field) offsetof(struct settings, field)
+static const struct setting root_options[] = {
+	{ "hostname", SETTING_TEXT, SETTINGS(hostname), 0, 0, 0, NULL, NULL },
+	{ "user", SETTING_TEXT, SETTINGS(user), 0, 0, 0, NULL, NULL },
+	{ "workers", SETTING_COUNT, SETTINGS(workers), 0, 0, 256, NULL, "0" },
+	{ "stop-timeout", SETTING_DURATION, SETTINGS(stop_timeout_us), 0, 0, CLOCK_HOUR, NULL,
+	  "60s" },
+	TABLE_END,
+};
+static const struct setting spool_options[] = {
+	{ "path", SETTING_TEXT, SETTINGS(spool_path), 0, 0, 0, NULL, NULL },
+	/* Below this LMDB's own pages are a good part of it. */
+	{ "max-size", SETTING_SIZE, SETTINGS(spool_max_size), 0, 1 << 20, INT64_MAX, NULL,
+	  "16GiB" },
+	TABLE_END,
+};
+static const struct setting bounces_options[] = {
+	{ "from", SETTING_TEXT, SETTINGS(bounce_from), 0, 0, 0, NULL, NULL },
+	{ "return", SETTING_CHOICE_FLAG, SETTINGS(bounce_full), 0, 0, 0, return_choices,
+	  "headers" },
+	TABLE_END,
+};
+static const struct setting control_options[] = {
+	{ "socket", SETTING_TEXT, SETTINGS(control_socket), 0, 0, 0, NULL, NULL },
+	TABLE_END,
+};
+static const struct setting log_options[] = {
+	{ "format", SETTING_CHOICE, SETTINGS(log_format), 0, 0, 0, format_choices, "text" },
+	{ "level", SETTING_CHOICE, SETTINGS(log_level), 0, 0, 0, level_choices, "info" },
+	{ "target", SETTING_CHOICE, SETTINGS(log_target), 0, 0, 0, target_choices, NULL },
+	TABLE_END,
+};
+
+#define LISTENER(field) offsetof(struct listener_settings, field)
+static const struct setting listen_options[] = {
+	{ "tls", SETTING_CHOICE, LISTENER(tls), 0, 0, 0, listener_tls_choices, NULL },
+	{ "certificate", SETTING_TEXT, LISTENER(certificate), 0, 0, 0, NULL, NULL },
+	{ "key", SETTING_TEXT, LISTENER(key), 0, 0, 0, NULL, NULL },
+	{ "auth", SETTING_CHOICE, LISTENER(auth), 0, 0, 0, auth_choices, "off" },
+	{ "users", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "relay-from", SETTING_NETWORKS, LISTENER(relay_from), LISTENER(relay_from_count), 0, 0,
+	  NULL, "127.0.0.0/8,::1" },
+	{ "open-relay", SETTING_FLAG, LISTENER(open_relay), 0, 0, 0, NULL, "false" },
+	{ "max-message-size", SETTING_SIZE, LISTENER(max_message_size), 0, 1024, INT64_C(1) << 40,
+	  NULL, "50MiB" },
+	/* RFC 5321 4.5.3.1.8 wants 100 at least. */
+	{ "max-recipients", SETTING_COUNT, LISTENER(max_recipients), 0, 1, 50000, NULL, "1000" },
+	{ "max-connections", SETTING_COUNT, LISTENER(max_connections), 0, 1, LIMIT_COUNT, NULL,
+	  "10000" },
+	{ "max-connections-per-client", SETTING_COUNT, LISTENER(max_connections_per_client), 0, 1,
+	  LIMIT_COUNT, NULL, "1000" },
+	/* RFC 5321 4.5.3.2.7: at least 5 minutes. */
+	{ "idle-timeout", SETTING_DURATION, LISTENER(idle_timeout_us), 0, SECONDS(1), CLOCK_DAY,
+	  NULL, "5min" },
+	{ "bare-newline", SETTING_CHOICE_FLAG, LISTENER(reject_bare_newline), 0, 0, 0,
+	  newline_choices, "normalize" },
+	{ "rate-per-client", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "proxy-protocol", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	TABLE_END,
+};
+
+#define PROVIDER(field) offsetof(struct provider_settings, field)
+static const struct setting provider_options[] = {
+	{ "url", SETTING_TEXT, PROVIDER(url), 0, 0, 0, NULL, NULL },
+	{ "login", SETTING_TEXT, PROVIDER(login), 0, 0, 0, NULL, NULL },
+	{ "password-file", SETTING_TEXT, PROVIDER(password_file), 0, 0, 0, NULL, NULL },
+	{ "password-env", SETTING_TEXT, PROVIDER(password_env), 0, 0, 0, NULL, NULL },
+	{ "password-command", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "password", SETTING_REFUSED, 0, 0, 0, 0, NULL, NULL },
+	{ "tls-verify", SETTING_VERIFY, 0, 0, 0, 0, NULL, "full" },
+	{ "tls-ca", SETTING_TEXT, PROVIDER(tls_ca), 0, 0, 0, NULL, NULL },
+	{ "connections", SETTING_COUNT, PROVIDER(connections), 0, 1, 1000, NULL, "10" },
+	{ "messages-per-connection", SETTING_COUNT, PROVIDER(messages_per_connection), 0, 1,
+	  LIMIT_COUNT, NULL, "100" },
+	{ "recipients-per-message", SETTING_COUNT, PROVIDER(recipients_per_message), 0, 1, 10000,
+	  NULL, "50" },
+	{ "pipeline", SETTING_COUNT, PROVIDER(pipeline), 0, 1, 1000, NULL, "20" },
+	{ "connect-timeout", SETTING_DURATION, PROVIDER(connect_timeout_us), 0, SECONDS(1),
+	  CLOCK_HOUR, NULL, "30s" },
+	{ "idle-timeout", SETTING_DURATION, PROVIDER(idle_timeout_us), 0, 0, CLOCK_DAY, NULL,
+	  "60s" },
+	{ "connection-age", SETTING_DURATION, PROVIDER(connection_age_us), 0, SECONDS(1), CLOCK_DAY,
+	  NULL, "5min" },
+	{ "rate", SETTING_RATES, PROVIDER(rates), PROVIDER(rate_count), 0, 0, NULL, NULL },
+	{ "preset", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "region", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "adaptive", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "indeterminate-wait", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	TABLE_END,
+};
+
+#define ROUTE(field) offsetof(struct route_settings, field)
+#define ROUTE_LIST(field)                                            \
+	SETTING_TEXTS, offsetof(struct route_settings, field.items), \
+		offsetof(struct route_settings, field.count), 0, 0, NULL, NULL
+static const struct setting route_options[] = {
+	{ "sender", ROUTE_LIST(sender) },
+	{ "recipient", ROUTE_LIST(recipient) },
+	{ "login", ROUTE_LIST(login) },
+	{ "listener", ROUTE_LIST(listener) },
+	{ "header", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "via", ROUTE_LIST(via) },
+	{ "priority", SETTING_PRIORITY, ROUTE(priority), 0, -9, 9, NULL, "0" },
+	{ "retry", SETTING_DURATIONS, ROUTE(retry_us), ROUTE(retry_count), SECONDS(1), CLOCK_DAY,
+	  NULL, "1min,5min,15min,1h" },
+	{ "expire", SETTING_DURATION, ROUTE(expire_us), 0, SECONDS(1), 365 * CLOCK_DAY, NULL,
+	  "5d" },
+	{ "bounce", SETTING_CHOICE_FLAG, ROUTE(bounce_to_sender), 0, 0, 0, bounce_choices,
+	  "sender" },
+	{ "hold", SETTING_FLAG, ROUTE(hold), 0, 0, 0, NULL, "false" },
+	{ "balance", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "copy", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "delay-warning", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "warm-up", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	TABLE_END,
+};
+
+static const struct setting inbox_options[] = {
+	{ "keep", SETTING_COUNT, offsetof(struct inbox_settings, keep), 0, 0, 100 * LIMIT_COUNT,
+	  NULL, "500" },
+	{ "max-age", SETTING_DURATION, offsetof(struct inbox_settings, max_age_us), 0, SECONDS(1),
+	  36500 * CLOCK_DAY, NULL, "30d" },
+	TABLE_END,
+};
+
+static const struct setting no_options[] = { TABLE_END };
+
+#define PLAIN(text, table)                                      \
+	{                                                       \
+		text, table, false, true, SECTION_ROOT, 0, 0, 0 \
+	}
+#define TITLED(text, table, type, array, number)                                          \
+	{                                                                                 \
+		text, table, true, true, SECTION_ROOT, SETTINGS(array), SETTINGS(number), \
+			sizeof(type)                                                      \
+	}
+#define UNSUPPORTED(text, has_title, inside)                        \
+	{                                                           \
+		text, no_options, has_title, false, inside, 0, 0, 0 \
+	}
+
+const struct section_spec section_specs[SECTION_COUNT] = {
+	[SECTION_ROOT] = PLAIN("root", root_options),
+	[SECTION_SPOOL] = PLAIN("spool", spool_options),
+	[SECTION_LISTEN] = TITLED("listen", listen_options, struct listener_settings, listeners,
+	                          listener_count),
+	[SECTION_PROVIDER] = TITLED("provider", provider_options, struct provider_settings,
+	                            providers, provider_count),
+	[SECTION_ROUTE] =
+		TITLED("route", route_options, struct route_settings, routes, route_count),
+	[SECTION_BOUNCES] = PLAIN("bounces", bounces_options),
+	[SECTION_CONTROL] = PLAIN("control", control_options),
+	[SECTION_INBOX] =
+		TITLED("inbox", inbox_options, struct inbox_settings, inboxes, inbox_count),
+	[SECTION_LOG] = PLAIN("log", log_options),
+	[SECTION_OAUTH2] = UNSUPPORTED("oauth2", false, SECTION_PROVIDER),
+	[SECTION_REPLY] = UNSUPPORTED("reply", true, SECTION_PROVIDER),
+	[SECTION_ALIAS] = UNSUPPORTED("alias", true, SECTION_ROOT),
+	[SECTION_HTTP] = UNSUPPORTED("http", false, SECTION_ROOT),
+};
+
+const struct setting *setting_find(enum section section, const char *name)
+{
+	for (const struct setting *o = section_specs[section].options; o->name != NULL; o++) {
+		if (strcmp(o->name, name) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* --- where a section's values live --- */
+
+static size_t *count_of(struct settings *s, enum section section)
+{
+	return (size_t *)(void *)((char *)s + section_specs[section].count_offset);
+}
+
+static char **array_of(struct settings *s, enum section section)
+{
+	return (char **)(void *)((char *)s + section_specs[section].array_offset);
+}
+
+size_t section_count(const struct settings *s, enum section section)
+{
+	if (!section_specs[section].titled)
+		return 1;
+	return *(const size_t *)(const void *)((const char *)s +
+	                                       section_specs[section].count_offset);
+}
+
+void *section_target(struct settings *s, enum section section, size_t index)
+{
+	if (!section_specs[section].titled)
+		return s;
+	return *array_of(s, section) + index * section_specs[section].size;
+}
+
+const char *section_title(const struct settings *s, enum section section, size_t index)
+{
+	const char *array;
+
+	if (!section_specs[section].titled)
+		return NULL;
+	array = *(char *const *)(const void *)((const char *)s +
+	                                       section_specs[section].array_offset);
+	/* The name is the first field of each titled section's struct. */
+	return *(char *const *)(const void *)(array + index * section_specs[section].size);
+}
+
+size_t section_add(struct settings *s, enum section section, const char *title)
+{
+	const struct section_spec *spec = &section_specs[section];
+	size_t *count = count_of(s, section);
+	char **array = array_of(s, section);
+	char *added;
+
+	*array = memory_grow(*array, *count + 1, spec->size);
+	added = *array + *count * spec->size;
+	memset(added, 0, spec->size);
+	*(char **)(void *)added = memory_text(title);
+	return (*count)++;
+}
+
+/* --- the nearest known name --- */
+
+#define NAME_COMPARED 32
+
+/* Levenshtein's distance; long names are cut, they are far from everything anyway. */
+static size_t name_distance(const char *a, const char *b)
+{
+	size_t row[NAME_COMPARED + 1];
+	size_t columns = strnlen(b, NAME_COMPARED);
+
+	for (size_t j = 0; j <= columns; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= strnlen(a, NAME_COMPARED); i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= columns; j++) {
+			size_t replace = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			row[j] = row[j] + 1 < replace ? row[j] + 1 : replace;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+		}
+	}
+	return row[columns];
+}
+
+const char *nearest_name(const char *name, const char *candidate, const char *best)
+{
+	size_t distance = name_distance(name, candidate);
+	size_t length = strlen(name);
+
+	if (distance > (length < 6 ? 2u : 3u) || distance >= length)
+		return best;
+	return best == NULL || distance < name_distance(name, best) ? candidate : best;
+}
+
+const char *setting_nearest(enum section section, const char *name)
+{
+	const char *best = NULL;
+
+	for (const struct setting *o = section_specs[section].options; o->name != NULL; o++)
+		best = nearest_name(name, o->name, best);
+	for (int i = SECTION_ROOT + 1; i < SECTION_COUNT; i++) {
+		if (section_specs[i].parent == section)
+			best = nearest_name(name, section_specs[i].name, best);
+	}
+	return best;
+}

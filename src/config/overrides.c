@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/* overrides.c - what the command line and the environment change in the settings.
+ *
+ * --catch and --relay build what a file would say; with a file, --smtp replaces its listeners,
+ * --spool and --socket its paths.
+ */
+#include "config/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "config/values.h"
+
+#define CATCH_SMTP "127.0.0.1:1025"
+
+/* Sets an option of the language from the command line. */
+static void apply(struct settings *s, enum section section, size_t index, const char *name,
+                  const char *value, const char *argument, struct problems *problems)
+{
+	const struct setting *o = setting_find(section, name);
+	struct bytes cure = { 0 };
+
+	if (setting_set(o, section_target(s, section, index), value, &cure) != 0)
+		problem(problems, "%s: %s", argument, bytes_text(&cure));
+	origin_set_command(s, section, index, o, argument);
+	bytes_release(&cure);
+}
+
+static size_t listener_add(struct settings *s, const char *title, const char *argument)
+{
+	size_t index = section_add(s, SECTION_LISTEN, title);
+
+	origin_set_command(s, SECTION_LISTEN, index, NULL, argument);
+	return index;
+}
+
+/* --- --catch --- */
+
+/* Nothing leaves the machine: whoever reaches the port may fill the inbox, under any name. */
+static void catch_listener(struct settings *s, const char *title, const char *argument,
+                           const char *tls, struct problems *problems)
+{
+	size_t index = listener_add(s, title, argument);
+
+	apply(s, SECTION_LISTEN, index, "tls", tls, "--catch", problems);
+	apply(s, SECTION_LISTEN, index, "auth", "any", "--catch", problems);
+	apply(s, SECTION_LISTEN, index, "relay-from", "0.0.0.0/0", "--catch", problems);
+	apply(s, SECTION_LISTEN, index, "relay-from", "::/0", "--catch", problems);
+	apply(s, SECTION_LISTEN, index, "open-relay", "true", "--catch", problems);
+}
+
+static void catch_apply(struct settings *s, const struct overrides *over, struct problems *problems)
+{
+	for (size_t i = 0; i < over->smtp.count; i++)
+		catch_listener(s, over->smtp.items[i], "--smtp", "starttls", problems);
+	if (over->smtp.count == 0)
+		catch_listener(s, CATCH_SMTP, "--catch", "starttls", problems);
+	for (size_t i = 0; i < over->smtps.count; i++)
+		catch_listener(s, over->smtps.items[i], "--smtps", "implicit", problems);
+}
+
+/* --- --relay --- */
+
+static void password_apply(struct settings *s, size_t index, const struct overrides *over,
+                           struct problems *problems)
+{
+	bool has_login = strrchr(over->relay, '@') != NULL;
+
+	if (over->password_file != NULL)
+		apply(s, SECTION_PROVIDER, index, "password-file", over->password_file,
+		      "--password-file", problems);
+	else if (has_login)
+		apply(s, SECTION_PROVIDER, index, "password-env", "PENSTOCK_PASSWORD", "--relay",
+		      problems);
+	else if (getenv("PENSTOCK_PASSWORD") != NULL)
+		note(problems, "PENSTOCK_PASSWORD: is not used: the URL of --relay names no user "
+		               "(smtp://USER@HOST)");
+}
+
+static void relay_apply(struct settings *s, const struct overrides *over, struct problems *problems)
+{
+	size_t index = section_add(s, SECTION_PROVIDER, "smarthost");
+
+	origin_set_command(s, SECTION_PROVIDER, index, NULL, "--relay");
+	apply(s, SECTION_PROVIDER, index, "url", over->relay, "--relay", problems);
+	password_apply(s, index, over, problems);
+	for (size_t i = 0; i < over->rate.count; i++)
+		apply(s, SECTION_PROVIDER, index, "rate", over->rate.items[i], "--rate", problems);
+}
+
+/* --- with a file, or with --relay --- */
+
+static void listeners_apply(struct settings *s, const struct overrides *over,
+                            struct problems *problems)
+{
+	if (over->smtp.count + over->smtps.count == 0)
+		return;
+	if (s->listener_count > 0)
+		note(problems, "--smtp: replaces the %zu listeners of %s", s->listener_count,
+		     s->file);
+	section_clear(s, SECTION_LISTEN);
+	for (size_t i = 0; i < over->smtp.count; i++)
+		listener_add(s, over->smtp.items[i], "--smtp");
+	for (size_t i = 0; i < over->smtps.count; i++)
+		problem(problems,
+		        "--smtps: goes with --catch; a relay needs a certificate: write a "
+		        "listen section with tls = \"implicit\" into a file");
+}
+
+/* --- in every mode --- */
+
+static void spool_apply(struct settings *s, const char *spool, struct problems *problems)
+{
+	if (spool == NULL)
+		return;
+	if (strcmp(spool, "none") != 0) {
+		apply(s, SECTION_SPOOL, 0, "path", spool, "--spool", problems);
+		return;
+	}
+	if (s->mode != MODE_CATCH)
+		problem(problems, "--spool: none goes with --catch: a relay would lose the mail it "
+		                  "accepted");
+	s->spool_temporary = true;
+}
+
+static void print_apply(struct settings *s, const char *mode, struct problems *problems)
+{
+	static const char *const names[] = {
+		[PRINT_LINE] = "line",
+		[PRINT_HEADERS] = "headers",
+		[PRINT_FULL] = "full",
+		[PRINT_JSON] = "json",
+	};
+
+	if (mode == NULL)
+		return;
+	if (*mode == '\0' || strcmp(mode, "true") == 0)
+		mode = "line";
+	for (unsigned i = PRINT_LINE; i <= PRINT_JSON; i++) {
+		if (strcmp(mode, names[i]) == 0)
+			s->print = (enum print_mode)i;
+	}
+	if (s->print == PRINT_OFF)
+		problem(problems, "--print: write line, headers, full or json");
+}
+
+static void exit_after_apply(struct settings *s, const char *text, struct problems *problems)
+{
+	uint64_t number = 0;
+
+	if (text == NULL)
+		return;
+	if (number_read(&number, &text) != 0 || *text != '\0' || number == 0)
+		problem(problems, "--exit-after: write a number of messages, 1 or more");
+	s->exit_after = number;
+}
+
+static void mode_check(const struct settings *s, const struct overrides *over,
+                       struct problems *problems)
+{
+	bool catching = s->mode == MODE_CATCH;
+
+	if (over->http.count > 0)
+		problem(problems, "--http: not supported yet: messages are shown by --print and "
+		                  "--save");
+	if (over->file != NULL && (catching || over->relay != NULL))
+		problem(problems, "--file: goes without --catch and --relay, which replace a file");
+	if (!catching && (over->print != NULL || over->save != NULL || over->exit_after != NULL))
+		problem(problems, "--print, --save and --exit-after go with --catch");
+	if (over->relay == NULL && (over->rate.count > 0 || over->password_file != NULL))
+		problem(problems, "--rate and --password-file go with --relay; in a file they are "
+		                  "options of a provider");
+}
+
+void overrides_apply(struct settings *s, const struct overrides *over, struct problems *problems)
+{
+	mode_check(s, over, problems);
+	if (s->mode == MODE_CATCH)
+		catch_apply(s, over, problems);
+	else
+		listeners_apply(s, over, problems);
+	if (over->relay != NULL)
+		relay_apply(s, over, problems);
+	spool_apply(s, over->spool, problems);
+	if (over->socket != NULL)
+		apply(s, SECTION_CONTROL, 0, "socket", over->socket, "--socket", problems);
+	print_apply(s, over->print, problems);
+	exit_after_apply(s, over->exit_after, problems);
+	if (over->save != NULL)
+		s->save = memory_text(over->save);
+	/* Started by hand or by a container: somebody watches. */
+	s->foreground = over->foreground || over->catch_all || over->relay != NULL;
+}

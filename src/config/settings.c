@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/* settings.c - the life of a snapshot: references, release, look-ups.
+ *
+ * Secrets are wiped before their memory is given back.
+ */
+#include "config/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/private.h"
+
+struct settings *settings_acquire(const struct settings *s)
+{
+	/* The count is the one part of a snapshot that changes. */
+	struct settings *shared = (struct settings *)(uintptr_t)s;
+
+	atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+	return shared;
+}
+
+void secret_set(char **field, char *text)
+{
+	if (*field != NULL)
+		memory_wipe(*field, strlen(*field));
+	text_set(field, text);
+}
+
+static void listener_release(struct listener_settings *l)
+{
+	free(l->name);
+	free(l->address);
+	free(l->certificate);
+	free(l->key);
+	free(l->users);
+	free(l->relay_from);
+}
+
+static void provider_release(struct provider_settings *p)
+{
+	secret_set(&p->password, NULL);
+	free(p->name);
+	free(p->url);
+	free(p->host);
+	free(p->tls_ca);
+	free(p->tls_pin);
+	free(p->login);
+	free(p->password_file);
+	free(p->password_env);
+	free(p->rates);
+	free(p->inbox);
+}
+
+static void route_release(struct route_settings *r)
+{
+	free(r->name);
+	text_list_release(&r->sender);
+	text_list_release(&r->recipient);
+	text_list_release(&r->login);
+	text_list_release(&r->listener);
+	text_list_release(&r->via);
+	free(r->retry_us);
+}
+
+static void element_release(struct settings *s, enum section section, size_t index)
+{
+	switch (section) {
+	case SECTION_LISTEN:
+		listener_release(&s->listeners[index]);
+		break;
+	case SECTION_PROVIDER:
+		provider_release(&s->providers[index]);
+		break;
+	case SECTION_ROUTE:
+		route_release(&s->routes[index]);
+		break;
+	case SECTION_INBOX:
+		free(s->inboxes[index].name);
+		break;
+	default:
+		break;
+	}
+}
+
+static void origins_remove(struct settings *s, enum section section)
+{
+	struct origin *all = (struct origin *)(void *)s->origin.data;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->origin.length / sizeof(*all); i++) {
+		if (all[i].section != section)
+			all[kept++] = all[i];
+	}
+	s->origin.length = kept * sizeof(*all);
+}
+
+void section_clear(struct settings *s, enum section section)
+{
+	const struct section_spec *spec = &section_specs[section];
+	size_t *count = (size_t *)(void *)((char *)s + spec->count_offset);
+
+	for (size_t i = 0; i < *count; i++)
+		element_release(s, section, i);
+	*count = 0;
+	origins_remove(s, section);
+}
+
+void settings_release(struct settings **sp)
+{
+	struct settings *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL || atomic_fetch_sub(&s->references, 1) != 1)
+		return;
+	section_clear(s, SECTION_LISTEN);
+	section_clear(s, SECTION_PROVIDER);
+	section_clear(s, SECTION_ROUTE);
+	section_clear(s, SECTION_INBOX);
+	free(s->listeners);
+	free(s->providers);
+	free(s->routes);
+	free(s->inboxes);
+	free(s->file);
+	free(s->hostname);
+	free(s->user);
+	free(s->group);
+	free(s->spool_path);
+	free(s->control_socket);
+	free(s->local_socket);
+	free(s->bounce_from);
+	free(s->save);
+	bytes_release(&s->origin);
+	free(s);
+}
+
+const struct provider_settings *settings_provider(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->provider_count; i++) {
+		if (strcmp(s->providers[i].name, name) == 0)
+			return &s->providers[i];
+	}
+	return NULL;
+}
+
+const struct route_settings *settings_route(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->route_count; i++) {
+		if (strcmp(s->routes[i].name, name) == 0)
+			return &s->routes[i];
+	}
+	return NULL;
+}
