@@ -1,2 +1,11 @@
 transport_sources = \
+	src/transport/command.c \
+	src/transport/connection.c \
+	src/transport/ehlo.c \
+	src/transport/expect.c \
+	src/transport/login.c \
+	src/transport/opening.c \
+	src/transport/private.h \
+	src/transport/reader.c \
+	src/transport/transaction.c \
 	src/transport/transport.h

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: ISC */
+/* transaction.c - MAIL, RCPT, DATA, the content, and what the replies to them make of a message.
+ *
+ * With PIPELINING the commands of a transaction are one write, and those of the next one follow
+ * its predecessor's final dot in the same write (RFC 2920 3.1). Without it one
+ * command waits for the reply to the other. Only the last flight of the list has anything left
+ * to write; only the first has replies due. A dot is written after a source that was read to
+ * its end, or, when nobody takes the content, after no content at all.
+ */
+#include "transport/private.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+static const char *const kind_names[EXPECT_KINDS] = {
+	[EXPECT_STEP] = "command",
+	[EXPECT_RSET] = "RSET",
+	[EXPECT_MAIL] = "MAIL",
+	[EXPECT_RCPT] = "RCPT",
+	[EXPECT_DATA] = "DATA",
+	[EXPECT_DOT] = "end of data",
+	[EXPECT_EMPTY_DOT] = "end of empty data",
+};
+
+/* Results */
+
+/* Nobody takes the content, and every reply that says so is here. */
+static bool flight_failed(const struct flight *f)
+{
+	return f->refused || (f->answered == f->t->count && f->accepted == 0);
+}
+
+/* Who has no reply yet gets this one. */
+static void fill_results(struct transaction *t, const struct reply *reply)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->results[i].reply.code == 0)
+			reply_copy(&t->results[i].reply, reply);
+}
+
+static void set_reply(struct transaction *t, const struct reply *reply)
+{
+	reply_release(&t->reply);
+	reply_copy(&t->reply, reply);
+}
+
+/* What the peer said: the last refusal of a recipient stands for all when there was no other. */
+static void settle(struct transaction *t)
+{
+	t->end = TRANSACTION_REPLIED;
+	if (t->reply.code == 0 && t->count > 0)
+		set_reply(t, &t->results[t->count - 1].reply);
+	fill_results(t, &t->reply);
+}
+
+/* Why there is no reply, as one. The end of a connection may be ordinary; for its message it is
+ * a reason to wait. */
+static void settle_without(struct transaction *t, enum transaction_end end, const struct reply *why)
+{
+	struct reply words = { 0 };
+
+	if (why->code != 0)
+		reply_copy(&words, why);
+	else
+		reply_local(&words, 451, "4.4.2", "connection ended before the message: %s",
+		            why->text == NULL ? "" : why->text);
+	t->end = end;
+	set_reply(t, &words);
+	fill_results(t, &words);
+	reply_release(&words);
+}
+
+/* Flights */
+
+static struct flight *flight_push(struct connection *c, struct transaction *t)
+{
+	struct flight *f = memory_new(sizeof *f);
+
+	f->t = t;
+	if (c->flights_last == NULL)
+		c->flights = f;
+	else
+		c->flights_last->next = f;
+	c->flights_last = f;
+	c->flight_count++;
+	return f;
+}
+
+/* Takes the first flight apart; its transaction is the caller's. */
+static struct transaction *flight_shift(struct connection *c)
+{
+	struct flight *f = c->flights;
+	struct transaction *t = f->t;
+
+	c->flights = f->next;
+	if (c->flights == NULL)
+		c->flights_last = NULL;
+	c->flight_count--;
+	free(f);
+	return t;
+}
+
+static struct transaction *queue_shift(struct connection *c)
+{
+	struct transaction *t = c->queue;
+
+	c->queue = t->next;
+	if (c->queue == NULL)
+		c->queue_last = NULL;
+	c->queue_count--;
+	t->next = NULL;
+	return t;
+}
+
+/* Writing */
+
+static void write_command(struct connection *c, struct flight *f, struct bytes *line)
+{
+	struct transaction *t = f->t;
+	size_t step = f->step++;
+
+	bytes_clear(line);
+	if (step == 0)
+		command_mail(line, t, &c->ehlo.facts);
+	else if (step <= t->count)
+		command_rcpt(line, &t->recipients[step - 1], &c->ehlo.facts);
+	else
+		bytes_append_text(line, "DATA\r\n");
+	connection_write(c, line->data, line->length);
+	if (step == 0) {
+		t->mail_written_us = loop_now(c->transport->loop);
+		connection_expect(c, EXPECT_MAIL, f, 0);
+	} else if (step <= t->count) {
+		connection_expect(c, EXPECT_RCPT, f, step - 1);
+	} else {
+		connection_expect(c, EXPECT_DATA, f, 0);
+	}
+	f->due++;
+}
+
+static void write_commands(struct connection *c, struct flight *f)
+{
+	bool pipelining = c->ehlo.facts.pipelining;
+	struct bytes line = { 0 };
+
+	while (f->step <= f->t->count + 1 &&
+	       (pipelining || (c->expects.count == 0 && !flight_failed(f))))
+		write_command(c, f, &line);
+	bytes_release(&line);
+}
+
+static void write_dot(struct connection *c, struct flight *f, enum expect_kind kind,
+                      const struct bytes *octets)
+{
+	connection_write(c, octets->data, octets->length);
+	f->phase = FLIGHT_ENDED;
+	if (kind == EXPECT_DOT)
+		f->dot_at = c->written;
+	connection_expect(c, kind, f, 0);
+	f->due++;
+}
+
+/* As much of the content as the stream should hold. -1: the source failed. */
+static int write_body(struct connection *c, struct flight *f)
+{
+	struct source *source = f->t->source;
+	struct bytes piece = { 0 }, coded = { 0 };
+	int result = 0;
+
+	while (f->phase == FLIGHT_BODY && stream_output_length(c->stream) < STREAM_OUTPUT_HIGH) {
+		bytes_clear(&piece);
+		bytes_clear(&coded);
+		result = source->read(source, &piece, BODY_PIECE);
+		if (result != 0)
+			break;
+		if (piece.length == 0) {
+			dot_encode_end(&f->dots, &coded);
+			write_dot(c, f, EXPECT_DOT, &coded);
+		} else {
+			dot_encode(&f->dots, bytes_span(&piece), &coded);
+			connection_write(c, coded.data, coded.length);
+		}
+	}
+	bytes_release(&piece);
+	bytes_release(&coded);
+	return result;
+}
+
+/* Beginning */
+
+static uint64_t messages_limit(const struct connection *c)
+{
+	uint64_t ours = c->provider->messages_per_connection;
+	uint64_t theirs = c->ehlo.facts.messages_max;
+
+	if (ours == 0 || (theirs > 0 && theirs < ours))
+		return theirs;
+	return ours;
+}
+
+static bool may_begin(struct connection *c)
+{
+	size_t depth =
+		c->ehlo.facts.pipelining && c->provider->pipeline > 1 ? c->provider->pipeline : 1;
+
+	if (c->finishing || c->queue == NULL || c->flight_count >= depth)
+		return false;
+	if (c->queue->depart_us > loop_now(c->transport->loop)) {
+		timer_start_at(&c->depart, c->queue->depart_us);
+		return false;
+	}
+	return true;
+}
+
+/* Moves the first of the queue to the wire, or back to its owner when the peer cannot take it. */
+static bool begin_next(struct connection *c)
+{
+	struct transaction *t = queue_shift(c);
+	uint64_t limit = messages_limit(c);
+
+	if (!command_possible(t, &c->ehlo.facts, &t->reply)) {
+		settle(t);
+		return connection_give_back(c, t);
+	}
+	if (c->needs_rset) {
+		c->needs_rset = false;
+		connection_write(c, "RSET\r\n", 6);
+		connection_expect(c, EXPECT_RSET, NULL, 0);
+	}
+	flight_push(c, t);
+	c->messages++;
+	if (limit > 0 && c->messages >= limit) {
+		c->finishing = true;
+		c->ended = "it carried as many messages as it may";
+	}
+	return true;
+}
+
+/* What is queued will not be begun any more. */
+static bool return_queue(struct connection *c)
+{
+	struct reply why = { 0 };
+	bool alive = true;
+
+	reply_ordinary(&why, c->ended);
+	while (alive && c->queue != NULL) {
+		struct transaction *t = queue_shift(c);
+
+		settle_without(t, TRANSACTION_UNSENT, &why);
+		alive = connection_give_back(c, t);
+	}
+	reply_release(&why);
+	return alive;
+}
+
+bool transactions_advance(struct connection *c)
+{
+	while (c->state == STATE_READY) {
+		struct flight *f = c->flights_last;
+
+		if (f != NULL && f->phase == FLIGHT_COMMANDS)
+			write_commands(c, f);
+		if (f != NULL && f->phase == FLIGHT_BODY && write_body(c, f) != 0) {
+			connection_end_well(c, "the message could not be read to its end");
+			return false;
+		}
+		if (f != NULL && f->phase != FLIGHT_ENDED)
+			break;
+		if (!may_begin(c))
+			break;
+		if (!begin_next(c))
+			return false;
+	}
+	if (c->state != STATE_READY || !c->finishing)
+		return true;
+	if (!return_queue(c))
+		return false;
+	if (c->flights == NULL)
+		connection_enter(c, STATE_QUIT);
+	return true;
+}
+
+/* Replies */
+
+/* The first digit decides (RFC 5321 4.3.2), but 221 says that nothing more is done here. */
+static bool is_accepted(const struct reply *reply)
+{
+	return reply->code / 100 == 2 && reply->code != 221;
+}
+
+static bool is_refused(const struct reply *reply)
+{
+	return reply->code / 100 == 4 || reply->code / 100 == 5;
+}
+
+/* Each takes a reply to its command; false: such a reply cannot be. */
+static bool got_rset(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	(void)c;
+	(void)expect;
+	return is_accepted(reply);
+}
+
+static bool got_mail(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	struct flight *f = expect->flight;
+
+	(void)c;
+	if (is_accepted(reply)) {
+		f->mailed = true;
+		return true;
+	}
+	if (!is_refused(reply))
+		return false;
+	f->refused = true;
+	set_reply(f->t, reply);
+	return true;
+}
+
+static bool got_rcpt(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	struct flight *f = expect->flight;
+	struct recipient_result *result = &f->t->results[expect->recipient];
+
+	(void)c;
+	if (!is_accepted(reply) && !is_refused(reply))
+		return false;
+	if (f->refused) /* a 503 that follows from MAIL's refusal */
+		return true;
+	f->answered++;
+	if (is_accepted(reply)) {
+		f->accepted++;
+		return true;
+	}
+	result->at_rcpt = true;
+	reply_copy(&result->reply, reply);
+	return true;
+}
+
+static bool got_data(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	struct flight *f = expect->flight;
+
+	if (is_refused(reply)) {
+		if (!flight_failed(f)) {
+			f->refused = true;
+			set_reply(f->t, reply);
+		}
+		return true;
+	}
+	if (reply->code / 100 != 3)
+		return false;
+	if (flight_failed(f)) {
+		struct bytes dot = { 0 };
+
+		bytes_append_text(&dot, ".\r\n");
+		write_dot(c, f, EXPECT_EMPTY_DOT, &dot);
+		bytes_release(&dot);
+		return true;
+	}
+	f->phase = FLIGHT_BODY;
+	f->body_at = c->written;
+	dot_encoder_init(&f->dots);
+	return true;
+}
+
+static bool got_dot(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	(void)c;
+	if (!is_accepted(reply) && !is_refused(reply))
+		return false;
+	set_reply(expect->flight->t, reply);
+	return true;
+}
+
+/* Whatever it says, there was nothing to send. */
+static bool got_empty_dot(struct connection *c, const struct expect *expect,
+                          const struct reply *reply)
+{
+	(void)c;
+	(void)expect;
+	return is_accepted(reply) || is_refused(reply);
+}
+
+static bool (*const got[EXPECT_KINDS])(struct connection *c, const struct expect *expect,
+                                       const struct reply *reply) = {
+	[EXPECT_RSET] = got_rset, [EXPECT_MAIL] = got_mail, [EXPECT_RCPT] = got_rcpt,
+	[EXPECT_DATA] = got_data, [EXPECT_DOT] = got_dot,   [EXPECT_EMPTY_DOT] = got_empty_dot,
+};
+
+/* Nothing is left to be said about this message. */
+static bool flight_over(const struct flight *f)
+{
+	if (f->due > 0)
+		return false;
+	return f->phase == FLIGHT_ENDED || (f->phase == FLIGHT_COMMANDS && flight_failed(f));
+}
+
+static bool finish_first(struct connection *c)
+{
+	struct flight *f = c->flights;
+	struct transaction *t;
+
+	c->needs_rset = f->phase == FLIGHT_COMMANDS && f->mailed;
+	t = flight_shift(c);
+	settle(t);
+	c->completed++;
+	return connection_give_back(c, t);
+}
+
+bool transactions_got(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	struct flight *f = expect->flight;
+
+	if (f != NULL)
+		f->due--;
+	if (!got[expect->kind](c, expect, reply)) {
+		struct bytes text = { 0 };
+
+		reply_format(reply, &text);
+		connection_fail(c, 451, "4.5.0", "impossible reply to %s: %s",
+		                kind_names[expect->kind], bytes_text(&text));
+		bytes_release(&text);
+		return false;
+	}
+	return f == NULL || !flight_over(f) || finish_first(c);
+}
+
+bool transactions_got_early(struct connection *c, const struct reply *reply, uint64_t sent)
+{
+	struct flight *f = c->flights;
+
+	if (f == NULL || f->body_at == 0 || !is_refused(reply) || sent <= f->body_at)
+		return false;
+	f->refused = true;
+	set_reply(f->t, reply);
+	connection_end_well(c, "the peer refused a message amid its content");
+	return true;
+}
+
+/* The end */
+
+static enum transaction_end end_of(const struct flight *f, uint64_t sent)
+{
+	return f->dot_at > 0 && sent >= f->dot_at ? TRANSACTION_INDETERMINATE : TRANSACTION_UNSENT;
+}
+
+bool transactions_end(struct connection *c, const struct reply *why, uint64_t sent)
+{
+	bool alive = true;
+
+	while (alive && c->flights != NULL) {
+		bool failed = flight_failed(c->flights);
+		enum transaction_end end = end_of(c->flights, sent);
+		struct transaction *t = flight_shift(c);
+
+		if (failed)
+			settle(t);
+		else
+			settle_without(t, end, why);
+		alive = connection_give_back(c, t);
+	}
+	while (alive && c->queue != NULL) {
+		struct transaction *t = queue_shift(c);
+
+		settle_without(t, TRANSACTION_UNSENT, why);
+		alive = connection_give_back(c, t);
+	}
+	return alive;
+}
+
+bool transactions_untouched(const struct connection *c)
+{
+	const struct flight *f = c->flights;
+
+	if (f == NULL)
+		return true;
+	return c->completed > 0 && f == c->flights_last && f->phase == FLIGHT_COMMANDS &&
+	       !f->mailed && !f->refused && f->answered == 0;
+}
