@@ -1,1 +1,2 @@
-# unit_programs += tests/unit/test_NAME      (its source is tests/unit/test_NAME.c; more files: _SOURCES)
+unit_programs += tests/unit/test_loop tests/unit/test_stream
+tests_unit_test_stream_SOURCES = tests/unit/test_stream.c tests/unit/net_peer.c tests/unit/net_peer.h
