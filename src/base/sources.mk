@@ -5,6 +5,7 @@ base_sources = \
 	src/base/digest.c src/base/digest.h \
 	src/base/heap.c src/base/heap.h \
 	src/base/helper.c src/base/helper.h \
+	src/base/json.c src/base/json.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/log_text.c src/base/log_text.h \

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* json.h - text of peers as JSON (Jansson takes valid UTF-8 only). */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/bytes.h"
+
+/* A JSON string; octets that are not UTF-8 become U+FFFD. NULL gives "". */
+json_t *json_text(const char *text);
+/* Appends the value on one line with a newline, and releases it. */
+void json_line(struct bytes *out, json_t *value);
+
+#endif
