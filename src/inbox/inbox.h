@@ -38,4 +38,25 @@ int summary_decode(struct summary *s, struct span record);
 /* The intake hook for penstockd.c to wire. */
 struct intake inbox_intake(void);
 
+/* ---- followers ------------------------------------------------------------ */
+
+struct follower;
+
+struct follower_options {
+	struct spool *spool;
+	uint32_t inbox; /* its number */
+	enum print_mode print;
+	const char *save;    /* directory, or NULL */
+	uint64_t exit_after; /* 0: never */
+	/* On the follower's thread, once: exit_after messages were printed and saved. */
+	void (*enough)(void *context);
+	void *context;
+};
+
+/* Follows what arrives from now on. -1 with *error: the directory cannot be written. */
+int follower_start(struct follower **follower_r, const struct follower_options *options,
+                   struct bytes *error);
+/* Follows what is committed by now, then ends. */
+void follower_stop(struct follower **follower);
+
 #endif

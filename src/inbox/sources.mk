@@ -1,2 +1,8 @@
 inbox_sources = \
-	src/inbox/inbox.h
+	src/inbox/follow.c \
+	src/inbox/inbox.h \
+	src/inbox/intake.c \
+	src/inbox/print.c \
+	src/inbox/private.h \
+	src/inbox/save.c \
+	src/inbox/summary.c

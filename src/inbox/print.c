@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* print.c - what --print shows of a message, and its JSON line.
+ *
+ * Whatever a message holds, it cannot speak to the terminal: control characters are shown as '?'.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "inbox/private.h"
+#include "mail/header.h"
+#include "mail/id.h"
+
+/* --print=full shows this much; the rest is in the inbox. A terminal is no place for a 50 MiB mail.
+ */
+#define PRINT_MAX (1024 * 1024) /* octets */
+
+int entry_read(const struct entry *entry, size_t max, struct bytes *out)
+{
+	uint64_t offset = 0;
+	size_t got = 1;
+
+	trace_format_received(&entry->facts.trace, entry->id, out);
+	while (got > 0 && offset < max) {
+		size_t want = max - offset < 65536 ? (size_t)(max - offset) : 65536;
+
+		bytes_reserve(out, want);
+		if (reader_body(entry->reader, entry->facts.blob, offset, out->data + out->length,
+		                want, &got) < 0)
+			return -1;
+		out->length += got;
+		offset += got;
+	}
+	return 0;
+}
+
+void print_safe(struct bytes *out, struct span text)
+{
+	for (size_t i = 0; i < text.length; i++) {
+		unsigned char c = text.data[i];
+
+		if (c == '\r')
+			continue;
+		/* 0xc2 0x80..0x9f are the C1 controls in UTF-8. */
+		if (c == 0xc2 && i + 1 < text.length && text.data[i + 1] < 0xa0) {
+			bytes_append_char(out, '?');
+			i++;
+		} else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
+			bytes_append_char(out, '?');
+		} else {
+			bytes_append_char(out, (char)c);
+		}
+	}
+}
+
+static void print_text(struct bytes *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		print_safe(out, span_of(*text == '\n' ? " " : text, 1));
+}
+
+static void print_line(const struct entry *entry, struct bytes *out)
+{
+	const struct summary *s = &entry->summary;
+	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
+
+	clock_format_rfc3339(s->created_us, date);
+	id_format(entry->id, id);
+	bytes_printf(out, "%.19sZ %s <", date, id);
+	print_text(out, s->sender);
+	bytes_append_text(out, "> ->");
+	for (size_t i = 0; i < s->recipient_count; i++) {
+		bytes_append_text(out, i == 0 ? " <" : ", <");
+		print_text(out, s->recipients[i]);
+		bytes_append_char(out, '>');
+	}
+	bytes_printf(out, " %llu bytes  ", (unsigned long long)s->size);
+	print_text(out, s->subject[0] != '\0' ? s->subject : "(no subject)");
+	bytes_append_char(out, '\n');
+}
+
+static void print_message(const struct entry *entry, bool whole, struct bytes *out)
+{
+	struct bytes message = { 0 };
+	struct span shown;
+
+	print_line(entry, out);
+	if (entry_read(entry, whole ? PRINT_MAX : HEADER_MAX, &message) < 0)
+		bytes_append_text(out, "(the message is no longer in the inbox)\n");
+	shown = bytes_span(&message);
+	if (!whole)
+		shown.length = header_length(shown);
+	print_safe(out, shown);
+	if (whole && entry->facts.size > PRINT_MAX)
+		bytes_append_text(out, "\n(cut; the inbox has the whole message)");
+	if (shown.length > 0 && shown.data[shown.length - 1] != '\n')
+		bytes_append_char(out, '\n');
+	bytes_append_char(out, '\n');
+	bytes_release(&message);
+}
+
+void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out)
+{
+	switch (mode) {
+	case PRINT_OFF:
+		break;
+	case PRINT_LINE:
+		print_line(entry, out);
+		break;
+	case PRINT_HEADERS:
+		print_message(entry, false, out);
+		break;
+	case PRINT_FULL:
+		print_message(entry, true, out);
+		break;
+	case PRINT_JSON:
+		summary_json(entry, out);
+		break;
+	}
+}
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+static json_t *json_address(const char *name, const char *address)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "Name", json_text(name));
+	json_object_set_new(object, "Address", json_text(address));
+	return object;
+}
+
+static json_t *json_addresses(const struct summary_address *list, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, json_address(list[i].name, list[i].address));
+	return array;
+}
+
+static bool named(const struct summary_address *list, size_t count, const char *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(list[i].address, address) == 0)
+			return true;
+	return false;
+}
+
+/* As Mailpit: every recipient of the envelope that the header does not name. */
+static json_t *json_bcc(const struct summary *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->recipient_count; i++)
+		if (!named(s->to, s->to_count, s->recipients[i]) &&
+		    !named(s->cc, s->cc_count, s->recipients[i]))
+			json_array_append_new(array, json_address("", s->recipients[i]));
+	return array;
+}
+
+void summary_json(const struct entry *entry, struct bytes *out)
+{
+	const struct summary *s = &entry->summary;
+	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
+	json_t *object = json_object();
+
+	clock_format_rfc3339(s->created_us, date);
+	id_format(entry->id, id);
+	json_object_set_new(object, "ID", json_string(id));
+	json_object_set_new(object, "MessageID", json_text(s->message_id));
+	json_object_set_new(object, "Read", json_boolean(s->read));
+	json_object_set_new(object, "From", json_address(s->from.name, s->from.address));
+	json_object_set_new(object, "To", json_addresses(s->to, s->to_count));
+	json_object_set_new(object, "Cc", json_addresses(s->cc, s->cc_count));
+	json_object_set_new(object, "Bcc", json_bcc(s));
+	json_object_set_new(object, "ReplyTo", json_addresses(s->reply_to, s->reply_to_count));
+	json_object_set_new(object, "Subject", json_text(s->subject));
+	json_object_set_new(object, "Created", json_string(date));
+	json_object_set_new(object, "Username", json_text(s->login));
+	json_object_set_new(object, "Tags", json_array());
+	json_object_set_new(object, "Size", json_integer((json_int_t)s->size));
+	json_object_set_new(object, "Attachments", json_integer(0));
+	json_object_set_new(object, "Snippet", json_string(""));
+	json_line(out, object);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/* private.h - shared by the files of inbox/ only. */
+#ifndef INBOX_PRIVATE_H
+#define INBOX_PRIVATE_H
+
+#include "inbox/inbox.h"
+
+/* One entry as a follower handles it. */
+struct entry {
+	uint64_t id;
+	uint64_t sequence;
+	struct summary summary;
+	struct message_facts facts;
+	struct reader *reader;
+};
+
+void summary_address_release(struct summary_address *a);
+
+/* Appends the whole message (Received field, then content), at most max octets. 0, or -1: gone. */
+int entry_read(const struct entry *entry, size_t max, struct bytes *out);
+
+/* Appends the text with control characters (but line ends and tabs) shown as '?', so that a message
+ * cannot speak to the terminal. */
+void print_safe(struct bytes *out, struct span text);
+
+/* Appends what --print shows of the entry. */
+void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out);
+
+/* The entry as one line of JSON, fields as Mailpit's MessageSummary. */
+void summary_json(const struct entry *entry, struct bytes *out);
+
+/* Writes DIR/YYYYmmddHHMMSS-ID.eml under a temporary name, syncs and renames. 0 with the path in
+ * *path_r, or -1 with errno. */
+int save_entry(const char *directory, const struct entry *entry, struct bytes *path_r);
+
+#endif
