@@ -1,1 +1,7 @@
-web_sources =
+web_sources = \
+	src/web/content.c \
+	src/web/control.c \
+	src/web/describe.c \
+	src/web/private.h \
+	src/web/server.c \
+	src/web/web.h

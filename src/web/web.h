@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* web.h - the HTTP side: the control API on its Unix socket.
+ *
+ * Runs on a thread of its own with its own loop and reader. It reads the spool itself; whatever
+ * changes a delivery is an order to the dispatcher.
+ */
+#ifndef WEB_WEB_H
+#define WEB_WEB_H
+
+#include "base/bytes.h"
+#include "config/settings.h"
+#include "relay/relay.h"
+#include "spool/spool.h"
+
+struct web_options {
+	int control_fd; /* bound and listening; taken */
+	const struct settings *settings;
+	struct spool *spool;
+	const struct router *router;
+	const struct clock *clock;
+	/* Orders; they come back on order->home, which is the web thread's channel. */
+	void (*order)(void *context, struct relay_order *order);
+	void (*status)(void *context, struct relay_status_request *request);
+	void (*stop)(void *context); /* `penstock stop` */
+	void *context;
+};
+
+struct web;
+
+int web_start(struct web **web_r, const struct web_options *options, struct bytes *error);
+/* Ends open requests and the thread. */
+void web_stop(struct web **web);
+
+#endif
