@@ -1,1 +1,11 @@
-cli_sources =
+cli_sources = \
+	src/cli/cli.h \
+	src/cli/client.c \
+	src/cli/message.c \
+	src/cli/message_commands.c \
+	src/cli/queue.c \
+	src/cli/send.c \
+	src/cli/sendmail.c \
+	src/cli/status.c \
+	src/cli/submit.c \
+	src/cli/text.c

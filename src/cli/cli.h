@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/* cli.h - the subcommands of penstock, one file each, and what they share.
+ *
+ * Exit statuses follow sysexits.h. What is asked for goes to stdout, what went wrong to stderr.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "mail/envelope.h"
+
+/* Options that every subcommand understands. */
+struct cli {
+	const char *socket; /* --socket or PENSTOCK_CONTROL; NULL: the one that answers */
+	bool json;
+};
+
+int cli_status(const struct cli *cli, int argc, char **argv);
+int cli_queue(const struct cli *cli, int argc, char **argv);
+int cli_show(const struct cli *cli, int argc, char **argv);
+int cli_cat(const struct cli *cli, int argc, char **argv);
+int cli_order(const struct cli *cli, int argc, char **argv); /* retry hold release remove */
+int cli_stop(const struct cli *cli, int argc, char **argv);
+int cli_send(const struct cli *cli, int argc, char **argv);
+int cli_sendmail(const struct cli *cli, int argc, char **argv);
+
+/* ---- client.c: the control API ------------------------------------------------- */
+
+struct client;
+
+/* Finds the daemon's control socket. EX_OK, or the status to exit with (said on stderr). */
+int client_new(struct client **client_r, const struct cli *cli);
+void client_free(struct client **client);
+/* Asks for /relay/v1/PATH. EX_OK and the parsed answer (*value_r is the caller's), or the status to
+ * exit with, said on stderr. */
+int client_ask(struct client *client, const char *method, const char *path, json_t **value_r);
+/* The same, but the body of the answer goes to stdout as it comes. */
+int client_copy(struct client *client, const char *path);
+/* Percent-encodes into a query value. */
+void client_escape(struct client *client, struct bytes *out, const char *text);
+/* Where the daemon takes mail: smtp.sock beside its control socket. */
+void client_smtp_path(const struct client *client, struct bytes *out);
+
+/* ---- submit.c: mail over SMTP to the daemon's Unix listener ---------------------- */
+
+struct submission {
+	const char *sender; /* "" for the null reverse-path */
+	char **recipients;
+	size_t count;
+	struct span message; /* CRLF line ends */
+};
+/* EX_OK with the daemon's last reply text in *reply_r; else a status of sysexits.h, with the reason
+ * in *reply_r: EX_TEMPFAIL when there is no daemon or it said 4yz,
+ * EX_NOUSER/EX_DATAERR/EX_UNAVAILABLE for 5yz. */
+int submit(const char *smtp_path, const struct submission *submission, struct bytes *reply_r);
+
+/* ---- text.c ------------------------------------------------------------------------- */
+
+/* Text of the daemon for a terminal: control characters become '?'. */
+void text_print(const char *text);
+const char *text_of(const json_t *object, const char *key); /* never NULL */
+long long number_of(const json_t *object, const char *key);
+int json_out(json_t *value); /* prints it on stdout and releases it; EX_OK */
+
+/* ---- message.c: mail read from a file, for sendmail and send ------------------------- */
+
+/* More is refused: as much as the daemon's default max-message-size. */
+#define MESSAGE_MAX (50 * 1024 * 1024) /* octets */
+
+/* Reads all of fd with LF or CRLF lines into CRLF; with `dot_ends` a line of one dot is the end.
+ * -1: too large or an error (said in *error). */
+int message_read(int fd, bool dot_ends, struct bytes *message_r, struct bytes *error);
+/* Adds the addresses of To, Cc and Bcc (-t). */
+void message_recipients(struct span message, char ***list, size_t *count);
+/* Copies without Bcc fields, with Date, Message-ID and From added when missing. */
+void message_complete(struct span message, const char *from, const char *from_name,
+                      struct bytes *out);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/* client.c - the control API over the daemon's Unix socket.
+ *
+ * Which daemon: --socket or PENSTOCK_CONTROL; else the socket that answers, the user's before the
+ * system's; when a relay and a catch-all both answer, both are named and nothing is done.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "config/settings.h"
+
+/* The largest answer: a page of 1,000 messages with their recipients. */
+#define ANSWER_MAX   (64 * 1024 * 1024) /* octets */
+#define TIMEOUT_SECS 60
+
+struct client {
+	char *socket;
+	CURL *curl;
+};
+
+static bool answers(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(path);
+	bool connected;
+	int fd;
+
+	if (length >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, length + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	connected = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return connected;
+}
+
+static bool default_answers(enum settings_mode mode, bool system, struct bytes *path)
+{
+	bytes_clear(path);
+	return settings_default_control(mode, system, path) == 0 && answers(bytes_text(path));
+}
+
+/* Both kinds of one owner (the user, the system). EX_OK: found in *found. EX_NOHOST: neither
+ * answers. */
+static int find_of(bool system, struct bytes *found)
+{
+	struct bytes relay = { 0 }, catch = { 0 };
+	bool has_relay = default_answers(MODE_RELAY, system, &relay);
+	bool has_catch = default_answers(MODE_CATCH, system, &catch);
+	int status = has_relay || has_catch ? EX_OK : EX_NOHOST;
+
+	if (has_relay && has_catch) {
+		fprintf(stderr,
+		        "penstock: a relay and a catch-all both run; say which:\n"
+		        "  --socket %s   (relay)\n  --socket %s   (catch-all)\n",
+		        bytes_text(&relay), bytes_text(&catch));
+		status = EX_USAGE;
+	} else if (status == EX_OK) {
+		bytes_append_span(found, bytes_span(has_relay ? &relay : &catch));
+	}
+	bytes_release(&relay);
+	bytes_release(&catch);
+	return status;
+}
+
+static int find_socket(const struct cli *cli, struct bytes *path)
+{
+	int status;
+
+	if (cli->socket != NULL) {
+		bytes_append_text(path, cli->socket);
+		return EX_OK;
+	}
+	status = geteuid() == 0 ? EX_NOHOST : find_of(false, path);
+	if (status == EX_NOHOST)
+		status = find_of(true, path);
+	if (status == EX_NOHOST) {
+		fprintf(stderr,
+		        "penstock: no penstockd answers on its control socket; start it, or "
+		        "name its socket with --socket\n");
+		return EX_TEMPFAIL;
+	}
+	return status;
+}
+
+int client_new(struct client **client_r, const struct cli *cli)
+{
+	struct client *c;
+	struct bytes path = { 0 };
+	int status = find_socket(cli, &path);
+
+	if (status == EX_OK) {
+		c = memory_new(sizeof(*c));
+		c->socket = memory_text(bytes_text(&path));
+		c->curl = curl_easy_init();
+		*client_r = c;
+	}
+	bytes_release(&path);
+	return status;
+}
+
+void client_free(struct client **client)
+{
+	struct client *c = *client;
+
+	if (c == NULL)
+		return;
+	*client = NULL;
+	curl_easy_cleanup(c->curl);
+	free(c->socket);
+	free(c);
+}
+
+static size_t collect(char *data, size_t size, size_t count, void *context)
+{
+	struct bytes *answer = context;
+
+	if (answer->length + size * count > ANSWER_MAX)
+		return 0;
+	bytes_append(answer, data, size * count);
+	return size * count;
+}
+
+static size_t copy_out(char *data, size_t size, size_t count, void *context)
+{
+	(void)context;
+	return fwrite(data, 1, size * count, stdout);
+}
+
+/* Sends the request; the HTTP status in *http_r. EX_OK, or EX_TEMPFAIL said on stderr. */
+static int perform(struct client *c, const char *method, const char *path,
+                   size_t (*sink)(char *, size_t, size_t, void *), void *context, long *http_r)
+{
+	struct bytes url = { 0 };
+	CURLcode rc;
+
+	bytes_printf(&url, "http://localhost/relay/v1/%s", path);
+	curl_easy_reset(c->curl);
+	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+	curl_easy_setopt(c->curl, CURLOPT_URL, bytes_text(&url));
+	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECS);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, sink);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, context);
+	rc = curl_easy_perform(c->curl);
+	bytes_release(&url);
+	if (rc != CURLE_OK) {
+		fprintf(stderr, "penstock: control socket %s: %s\n", c->socket,
+		        curl_easy_strerror(rc));
+		return EX_TEMPFAIL;
+	}
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, http_r);
+	return EX_OK;
+}
+
+static int status_of_http(long http)
+{
+	if (http / 100 == 2)
+		return EX_OK;
+	return http == 404 ? EX_NOINPUT : http / 100 == 4 ? EX_USAGE : EX_UNAVAILABLE;
+}
+
+int client_ask(struct client *c, const char *method, const char *path, json_t **value_r)
+{
+	struct bytes answer = { 0 };
+	json_t *value;
+	long http = 0;
+	int status = perform(c, method, path, collect, &answer, &http);
+
+	if (status != EX_OK) {
+		bytes_release(&answer);
+		return status;
+	}
+	value = json_loadb((const char *)answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
+	bytes_release(&answer);
+	status = status_of_http(http);
+	if (status == EX_OK && value == NULL)
+		status = EX_PROTOCOL;
+	if (status != EX_OK) {
+		fprintf(stderr, "penstock: %s\n",
+		        value != NULL ? text_of(value, "error") : "the answer is not JSON");
+		json_decref(value);
+		return status;
+	}
+	*value_r = value;
+	return EX_OK;
+}
+
+int client_copy(struct client *c, const char *path)
+{
+	long http = 0;
+	json_t *value = NULL;
+	int status;
+
+	/* Asked first without output, so that an error is not taken for a message. */
+	struct bytes plain = { 0 };
+	const char *slash = strrchr(path, '/');
+
+	bytes_append(&plain, path, slash == NULL ? strlen(path) : (size_t)(slash - path));
+	status = client_ask(c, "GET", bytes_text(&plain), &value);
+	bytes_release(&plain);
+	if (status != EX_OK)
+		return status;
+	json_decref(value);
+	status = perform(c, "GET", path, copy_out, NULL, &http);
+	if (status == EX_OK && fflush(stdout) != 0)
+		status = EX_IOERR;
+	return status != EX_OK ? status : status_of_http(http);
+}
+
+void client_escape(struct client *c, struct bytes *out, const char *text)
+{
+	char *escaped = curl_easy_escape(c->curl, text, 0);
+
+	bytes_append_text(out, escaped != NULL ? escaped : "");
+	curl_free(escaped);
+}
+
+void client_smtp_path(const struct client *c, struct bytes *out)
+{
+	const char *slash = strrchr(c->socket, '/');
+
+	if (slash != NULL)
+		bytes_append(out, c->socket, (size_t)(slash - c->socket) + 1);
+	bytes_append_text(out, "smtp.sock");
+}
