@@ -49,7 +49,8 @@ struct stream_events {
 #define STREAM_OUTPUT_LOW  (64 * 1024)  /* octets: `drained` */
 #define STREAM_OUTPUT_HIGH (256 * 1024) /* octets: a sender of bodies pauses here */
 /* Octets of output at which reading stops too: who sends commands and never takes the replies
- * must not grow us. Above HIGH, so that who sends a body still reads the replies to it. */
+ * must not grow us. Above HIGH, so that who sends a body, and pauses there, still reads the
+ * replies to it; an owner that writes on regardless hears nothing until the peer took its fill. */
 #define STREAM_OUTPUT_STOP (512 * 1024)
 
 /* Takes the connected, non-blocking socket. */

@@ -238,7 +238,7 @@ static void test_socket_moves_much_both_ways(void **state)
 {
 	struct loop *loop = loop_new(clock_system());
 	struct peer here, there;
-	size_t size = 3000000;
+	size_t size = 3000000, written = 0;
 	unsigned char *block = memory_new(size);
 
 	(void)state;
@@ -246,10 +246,18 @@ static void test_socket_moves_much_both_ways(void **state)
 		block[i] = (unsigned char)(i * 31 >> 3);
 	socket_pair(loop, &here, &there);
 	there.echoes = true;
-	stream_write(here.stream, block, size);
-	peer_wait(loop, here.received.length == size);
+	for (long turn = 0; here.received.length < size; turn++) {
+		size_t piece = size - written < 100000 ? size - written : 100000;
+
+		assert_true(turn < 1000000);
+		if (stream_output_length(here.stream) < STREAM_OUTPUT_HIGH) {
+			stream_write(here.stream, block + written, piece);
+			written += piece;
+		}
+		loop_turn(loop, written == size);
+	}
 	assert_memory_equal(here.received.data, block, size);
-	assert_int_equal(here.told[PEER_DRAINED], 1);
+	assert_true(here.told[PEER_DRAINED] >= 1);
 	assert_true(here.told[PEER_READABLE] >= size / STREAM_READ_SIZE);
 	stream_free(&there.stream);
 	peer_wait(loop, here.told[PEER_CLOSED] == 1);
