@@ -110,7 +110,7 @@ static void initial_response(struct session *s, struct span text)
 	auth_response(s, span_equal_text(text, "=") ? span_of(NULL, 0) : text);
 }
 
-void command_auth(struct session *s, struct span argument)
+void verb_auth(struct session *s, struct span argument)
 {
 	struct span rest = argument, mechanism = span_word(&rest);
 	bool plain = span_equal_nocase(mechanism, span_of_text("PLAIN"));

@@ -16,9 +16,9 @@
 #include "base/digest.h"
 #include "base/memory.h"
 
-/* 4096 sets of 8: the default of 10,000 connections, all from different clients, fills a set to
- * eight in one of 500, and pages that nobody uses cost nothing. */
-#define SETS  4096
+/* 1 MiB of address space, of which only touched pages are memory: 10,000 clients, the default limit
+ * of connections, fill one set of a hundred million. */
+#define SETS  16384
 #define SLOTS 8 /* one cache line */
 
 #define COUNT_BITS 24

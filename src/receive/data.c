@@ -312,11 +312,16 @@ bool data_step(struct session *s)
 {
 	struct data *d = s->data;
 	struct span in = stream_input(s->stream);
-	size_t room = SPOOL_CHUNK_MAX - d->put->body.length, used = 0;
+	size_t room, used = 0;
 	bool end;
 
+	if (d->put->body.length >= SPOOL_CHUNK_MAX) {
+		chunk_send(d);
+		return true;
+	}
 	if (in.length == 0)
 		return false;
+	room = SPOOL_CHUNK_MAX - d->put->body.length;
 	in.length = in.length < room ? in.length : room;
 	end = dot_decode(&d->decoder, in, &used, &d->put->body);
 	stream_consume(s->stream, used);
@@ -328,9 +333,7 @@ bool data_step(struct session *s)
 		return false;
 	if (end)
 		data_end(d);
-	else if (d->put->body.length >= SPOOL_CHUNK_MAX)
-		chunk_send(d);
-	return used > 0 || end;
+	return true;
 }
 
 void data_start(struct session *s)

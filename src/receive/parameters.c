@@ -10,6 +10,28 @@
 
 #include "mail/xtext.h"
 
+struct span span_trim(struct span text)
+{
+	while (text.length > 0 && text.data[0] == ' ') {
+		text.data++;
+		text.length--;
+	}
+	while (text.length > 0 && text.data[text.length - 1] == ' ')
+		text.length--;
+	return text;
+}
+
+struct span span_word(struct span *rest)
+{
+	struct span text = span_trim(*rest), word = text;
+	const unsigned char *space = memchr(text.data, ' ', text.length);
+
+	if (space != NULL)
+		word.length = (size_t)(space - text.data);
+	*rest = span_trim(span_of(text.data + word.length, text.length - word.length));
+	return word;
+}
+
 struct parameter {
 	struct span keyword, value;
 	bool has_value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* private.h - what the files of receive/ share: the session, its states, its limits.
  *
- * session.c keeps the life of a session; verbs.c finds the command; transaction.c holds MAIL,
+ * session.c keeps the life of a session; verbs.c finds the command; accept.c holds MAIL,
  * RCPT and DATA; data.c the content; auth.c the login; policy.c and clients.c who may do what.
  */
 #ifndef RECEIVE_PRIVATE_H
@@ -110,20 +110,21 @@ int64_t session_now(const struct session *s); /* monotonic */
 /* ---- verbs.c ------------------------------------------------------------ */
 
 /* Runs one command line (without its line end). */
-void command_run(struct session *s, struct span line);
-struct span span_trim(struct span text); /* no spaces at either end */
-/* The next word, up to a space; *rest goes on behind it. Empty: no more. */
-struct span span_word(struct span *rest);
+void verb_run(struct session *s, struct span line);
 bool span_has_controls(struct span text); /* C0 and DEL */
 bool span_has_8bit(struct span text);
 
-/* ---- transaction.c ------------------------------------------------------ */
+/* ---- accept.c ------------------------------------------------------ */
 
-void command_mail(struct session *s, struct span argument);
-void command_rcpt(struct session *s, struct span argument);
-void command_data(struct session *s, struct span argument);
+void verb_mail(struct session *s, struct span argument);
+void verb_rcpt(struct session *s, struct span argument);
+void verb_data(struct session *s, struct span argument);
 
 /* ---- parameters.c ------------------------------------------------------- */
+
+struct span span_trim(struct span text); /* no spaces at either end */
+/* The next word, up to a space; *rest goes on behind it. Empty: no more. */
+struct span span_word(struct span *rest);
 
 struct refusal {
 	int code;
@@ -156,7 +157,7 @@ void data_free(struct session *s);
 
 /* ---- auth.c --------------------------------------------------------------- */
 
-void command_auth(struct session *s, struct span argument);
+void verb_auth(struct session *s, struct span argument);
 /* One line of the dialogue. */
 void auth_line(struct session *s, struct span line);
 

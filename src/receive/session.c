@@ -201,7 +201,7 @@ static void line_run(struct session *s, struct span line)
 	else if (s->state == SESSION_AUTH)
 		auth_line(s, span_of(line.data, line.length - 2));
 	else
-		command_run(s, span_of(line.data, line.length - 2));
+		verb_run(s, span_of(line.data, line.length - 2));
 }
 
 /* The rest of a line that was too long: dropped as it comes. */
@@ -337,6 +337,7 @@ static void on_closed(void *context, const char *error)
 		stream_free(&s->stream);
 		session_enter(s, SESSION_OVER);
 	} else {
+		stream_flush(s->stream); /* it may still read what we said */
 		session_close(s, "closed by the client");
 	}
 	session_settle(s);

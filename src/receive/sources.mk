@@ -1,4 +1,5 @@
 receive_sources = \
+	src/receive/accept.c \
 	src/receive/auth.c \
 	src/receive/clients.c \
 	src/receive/data.c \
@@ -7,5 +8,4 @@ receive_sources = \
 	src/receive/private.h \
 	src/receive/receive.h \
 	src/receive/session.c \
-	src/receive/transaction.c \
 	src/receive/verbs.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* verbs.c - the table of commands, and those of them that move no mail.
  *
- * command_run() answers what is common: unknown verbs, commands out of sequence, TLS that is
+ * verb_run() answers what is common: unknown verbs, commands out of sequence, TLS that is
  * required, octets that no command may hold. The rest each action answers itself, with exactly one
  * reply (AUTH and DATA continue in a state of their own).
  */
@@ -31,28 +31,6 @@ bool span_has_8bit(struct span text)
 	for (i = 0; i < text.length; i++)
 		found |= text.data[i] > 0x7f;
 	return found;
-}
-
-struct span span_trim(struct span text)
-{
-	while (text.length > 0 && text.data[0] == ' ') {
-		text.data++;
-		text.length--;
-	}
-	while (text.length > 0 && text.data[text.length - 1] == ' ')
-		text.length--;
-	return text;
-}
-
-struct span span_word(struct span *rest)
-{
-	struct span text = span_trim(*rest), word = text;
-	const unsigned char *space = memchr(text.data, ' ', text.length);
-
-	if (space != NULL)
-		word.length = (size_t)(space - text.data);
-	*rest = span_trim(span_of(text.data + word.length, text.length - word.length));
-	return word;
 }
 
 /* Host names as people's machines have them: underscores too, but nothing that a Received field or
@@ -86,7 +64,7 @@ static bool greeted(struct session *s, struct span name, bool esmtp)
 	return true;
 }
 
-static void command_helo(struct session *s, struct span argument)
+static void verb_helo(struct session *s, struct span argument)
 {
 	if (greeted(s, argument, false))
 		session_reply(s, 250, NULL, s->receive->settings->hostname);
@@ -108,7 +86,7 @@ static bool offers_auth(const struct session *s)
 	       (listener->tls != LISTENER_TLS_REQUIRED || session_secured(s));
 }
 
-static void command_ehlo(struct session *s, struct span argument)
+static void verb_ehlo(struct session *s, struct span argument)
 {
 	char text[REPLY_LINE * 2];
 	int n;
@@ -125,7 +103,7 @@ static void command_ehlo(struct session *s, struct span argument)
 	stream_write(s->stream, text, (size_t)n);
 }
 
-static void command_rset(struct session *s, struct span argument)
+static void verb_rset(struct session *s, struct span argument)
 {
 	s->junk++;
 	if (argument.length > 0) {
@@ -136,21 +114,21 @@ static void command_rset(struct session *s, struct span argument)
 	session_reply(s, 250, "2.0.0", "Ok");
 }
 
-static void command_noop(struct session *s, struct span argument)
+static void verb_noop(struct session *s, struct span argument)
 {
 	(void)argument;
 	s->junk++;
 	session_reply(s, 250, "2.0.0", "Ok");
 }
 
-static void command_help(struct session *s, struct span argument)
+static void verb_help(struct session *s, struct span argument)
 {
 	(void)argument;
 	s->junk++;
 	session_reply(s, 214, "2.0.0", "This is Penstock; the commands are those of RFC 5321");
 }
 
-static void command_vrfy(struct session *s, struct span argument)
+static void verb_vrfy(struct session *s, struct span argument)
 {
 	s->junk++;
 	if (argument.length == 0)
@@ -159,7 +137,7 @@ static void command_vrfy(struct session *s, struct span argument)
 		session_reply(s, 252, "2.0.0", "Cannot verify, but will try to deliver");
 }
 
-static void command_quit(struct session *s, struct span argument)
+static void verb_quit(struct session *s, struct span argument)
 {
 	if (argument.length > 0) {
 		session_reply(s, 501, "5.5.4", "QUIT takes no argument");
@@ -171,7 +149,7 @@ static void command_quit(struct session *s, struct span argument)
 
 /* RFC 3207. What the client sent behind the command came in clear and is dropped: inside TLS it
  * would run as if the client had said it there (CVE-2011-0411). */
-static void command_starttls(struct session *s, struct span argument)
+static void verb_starttls(struct session *s, struct span argument)
 {
 	enum listener_tls tls = s->receive->listener->tls;
 
@@ -192,21 +170,21 @@ static void command_starttls(struct session *s, struct span argument)
 	}
 }
 
-static void command_absent(struct session *s, struct span argument)
+static void verb_absent(struct session *s, struct span argument)
 {
 	(void)argument;
 	session_reply(s, 502, "5.5.1", "Command not implemented");
 }
 
 /* The chunk that follows cannot be told from commands, so the session cannot go on. */
-static void command_bdat(struct session *s, struct span argument)
+static void verb_bdat(struct session *s, struct span argument)
 {
-	command_absent(s, argument);
+	verb_absent(s, argument);
 	session_hang_up(s, "4.7.0", "CHUNKING was not offered, closing");
 }
 
 /* A browser was led here (ALPACA): what follows may be a form full of commands. */
-static void command_http(struct session *s, struct span argument)
+static void verb_http(struct session *s, struct span argument)
 {
 	(void)argument;
 	session_reply(s, 554, "5.5.2", "This is an SMTP server, closing");
@@ -221,33 +199,33 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "RCPT", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), command_rcpt, false },
-	{ "MAIL", BIT(SESSION_READY), command_mail, false },
-	{ "DATA", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), command_data, false },
-	{ "EHLO", COMMANDS, command_ehlo, true },
-	{ "HELO", COMMANDS, command_helo, false },
-	{ "QUIT", COMMANDS, command_quit, true },
-	{ "RSET", COMMANDS, command_rset, false },
-	{ "NOOP", COMMANDS, command_noop, true },
-	{ "STARTTLS", BETWEEN, command_starttls, true },
-	{ "AUTH", BIT(SESSION_READY), command_auth, false },
-	{ "VRFY", COMMANDS, command_vrfy, false },
-	{ "HELP", COMMANDS, command_help, false },
-	{ "EXPN", COMMANDS, command_absent, false },
-	{ "ETRN", COMMANDS, command_absent, false },
-	{ "ATRN", COMMANDS, command_absent, false },
-	{ "TURN", COMMANDS, command_absent, false },
-	{ "SEND", COMMANDS, command_absent, false },
-	{ "SOML", COMMANDS, command_absent, false },
-	{ "SAML", COMMANDS, command_absent, false },
-	{ "BURL", COMMANDS, command_absent, false },
-	{ "BDAT", COMMANDS, command_bdat, true },
-	{ "GET", COMMANDS, command_http, true },
-	{ "POST", COMMANDS, command_http, true },
-	{ "CONNECT", COMMANDS, command_http, true },
-	{ "PUT", COMMANDS, command_http, true },
-	{ "HEAD", COMMANDS, command_http, true },
-	{ "OPTIONS", COMMANDS, command_http, true },
+	{ "RCPT", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_rcpt, false },
+	{ "MAIL", BIT(SESSION_READY), verb_mail, false },
+	{ "DATA", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_data, false },
+	{ "EHLO", COMMANDS, verb_ehlo, true },
+	{ "HELO", COMMANDS, verb_helo, false },
+	{ "QUIT", COMMANDS, verb_quit, true },
+	{ "RSET", COMMANDS, verb_rset, false },
+	{ "NOOP", COMMANDS, verb_noop, true },
+	{ "STARTTLS", BETWEEN, verb_starttls, true },
+	{ "AUTH", BIT(SESSION_READY), verb_auth, false },
+	{ "VRFY", COMMANDS, verb_vrfy, false },
+	{ "HELP", COMMANDS, verb_help, false },
+	{ "EXPN", COMMANDS, verb_absent, false },
+	{ "ETRN", COMMANDS, verb_absent, false },
+	{ "ATRN", COMMANDS, verb_absent, false },
+	{ "TURN", COMMANDS, verb_absent, false },
+	{ "SEND", COMMANDS, verb_absent, false },
+	{ "SOML", COMMANDS, verb_absent, false },
+	{ "SAML", COMMANDS, verb_absent, false },
+	{ "BURL", COMMANDS, verb_absent, false },
+	{ "BDAT", COMMANDS, verb_bdat, true },
+	{ "GET", COMMANDS, verb_http, true },
+	{ "POST", COMMANDS, verb_http, true },
+	{ "CONNECT", COMMANDS, verb_http, true },
+	{ "PUT", COMMANDS, verb_http, true },
+	{ "HEAD", COMMANDS, verb_http, true },
+	{ "OPTIONS", COMMANDS, verb_http, true },
 };
 
 static const struct verb *verb_find(struct span name)
@@ -267,14 +245,14 @@ static void out_of_sequence(struct session *s, const struct verb *verb)
 
 	if (s->helo == NULL)
 		text = "Say EHLO first";
-	else if (verb->action == command_mail)
+	else if (verb->action == verb_mail)
 		text = "A transaction is open already";
 	else if (s->state == SESSION_READY)
 		text = "Say MAIL first";
 	session_reply(s, 503, "5.5.1", text);
 }
 
-void command_run(struct session *s, struct span line)
+void verb_run(struct session *s, struct span line)
 {
 	struct span argument = line, name = span_word(&argument);
 	const struct verb *verb = verb_find(name);
@@ -290,7 +268,7 @@ void command_run(struct session *s, struct span line)
 		session_reply(s, 501, "5.5.2", "A command holds no control characters");
 	else if (!span_has_8bit(line))
 		verb->action(s, argument);
-	else if (verb->action == command_mail || verb->action == command_rcpt)
+	else if (verb->action == verb_mail || verb->action == verb_rcpt)
 		session_reply(s, 553, "5.6.7",
 		              "SMTPUTF8 is not offered: the address has to be ASCII");
 	else

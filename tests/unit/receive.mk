@@ -1,1 +1,8 @@
-# unit_programs += tests/unit/test_NAME      (its source is tests/unit/test_NAME.c; more files: _SOURCES)
+unit_programs += \
+	tests/unit/test_receive_clients \
+	tests/unit/test_receive_parameters \
+	tests/unit/test_receive_policy \
+	tests/unit/test_receive_session
+
+receive_server = tests/unit/receive_server.c tests/unit/receive_server.h
+tests_unit_test_receive_session_SOURCES = tests/unit/test_receive_session.c $(receive_server)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* transaction.c - MAIL, RCPT and DATA: who sends, to whom, and whether there is room.
+/* accept.c - MAIL, RCPT and DATA: who sends, to whom, and whether there is room.
  *
  * The verb table has answered what is out of sequence. A refused command leaves the transaction as
  * it was (RFC 5321 4.1.4). The content itself is data.c's.
@@ -73,7 +73,7 @@ static void sender_accept(struct session *s, struct address *sender,
 	session_reset(s);
 }
 
-void command_mail(struct session *s, struct span argument)
+void verb_mail(struct session *s, struct span argument)
 {
 	const unsigned flags = ADDRESS_NULL | ADDRESS_UNQUALIFIED;
 	struct mail_parameters parameters;
@@ -122,7 +122,7 @@ static void recipient_accept(struct session *s, struct address *address)
 	session_reply(s, 250, "2.1.5", "Ok");
 }
 
-void command_rcpt(struct session *s, struct span argument)
+void verb_rcpt(struct session *s, struct span argument)
 {
 	struct refusal refusal;
 	struct address address;
@@ -147,7 +147,7 @@ void command_rcpt(struct session *s, struct span argument)
 	address_release(&address);
 }
 
-void command_data(struct session *s, struct span argument)
+void verb_data(struct session *s, struct span argument)
 {
 	if (argument.length > 0) {
 		session_reply(s, 501, "5.5.4", "DATA takes no argument");
