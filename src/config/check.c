@@ -168,7 +168,7 @@ static void check_absolute(const struct settings *s, enum section section, const
 {
 	struct place place = { s, section, 0, option };
 
-	if (path != NULL && *path != '/' && s->mode != MODE_CATCH)
+	if (path != NULL && *path != '/')
 		problem_at(problems, &place, "write an absolute path, one that begins with /");
 }
 

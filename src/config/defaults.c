@@ -79,6 +79,7 @@ static void path_apply(char **field, int rc, struct bytes *path, const char *opt
 
 static void paths_apply(struct settings *s, bool system, struct problems *problems)
 {
+	struct place socket = { s, SECTION_CONTROL, 0, "socket" };
 	struct bytes path = { 0 };
 
 	if (s->spool_path == NULL && !s->spool_temporary)
@@ -89,6 +90,10 @@ static void paths_apply(struct settings *s, bool system, struct problems *proble
 		           &path, "control socket", problems);
 	if (s->control_socket == NULL)
 		return;
+	if (*s->control_socket != '/') {
+		problem_at(problems, &socket, "write an absolute path, one that begins with /");
+		return;
+	}
 	settings_local_socket(s->control_socket, &path);
 	s->local_socket = memory_text(bytes_text(&path));
 	bytes_release(&path);

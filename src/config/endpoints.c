@@ -311,10 +311,11 @@ static int url_login_read(char **login_r, const char **rest, const char **error_
 		return 0;
 	length = (size_t)(at - *rest);
 	if (memchr(*rest, ':', length) != NULL) {
-		*error_r = "a password does not belong in a URL, where others can read it: write "
-			   "the URL as smtp://USER@HOST and the password into a file or a "
-			   "variable (password-file, password-env; --password-file, "
-			   "PENSTOCK_PASSWORD); a ':' in the user's name is written %3A";
+		*error_r =
+			"a password does not belong in a URL, where others can read it: write "
+			"smtp://USER@HOST and keep the password in a file (password-file, "
+			"--password-file) or a variable (password-env, PENSTOCK_PASSWORD); write "
+			"a ':' of the user's name as %3A";
 		return -1;
 	}
 	*login_r = percent_decode(*rest, length);

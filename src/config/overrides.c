@@ -6,9 +6,10 @@
  */
 #include "config/private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "config/values.h"
@@ -111,12 +112,36 @@ static void listeners_apply(struct settings *s, const struct overrides *over,
 
 /* --- in every mode --- */
 
+/* The command line is written where one stands; the daemon may go elsewhere. */
+static char *absolute(const char *path)
+{
+	char here[PATH_MAX];
+	struct bytes whole = { 0 };
+	char *text;
+
+	if (*path == '/' || getcwd(here, sizeof(here)) == NULL)
+		return memory_text(path);
+	bytes_printf(&whole, "%s/%s", here, path);
+	text = memory_text(bytes_text(&whole));
+	bytes_release(&whole);
+	return text;
+}
+
+static void apply_path(struct settings *s, enum section section, const char *name, const char *path,
+                       const char *argument, struct problems *problems)
+{
+	char *whole = absolute(path);
+
+	apply(s, section, 0, name, whole, argument, problems);
+	free(whole);
+}
+
 static void spool_apply(struct settings *s, const char *spool, struct problems *problems)
 {
 	if (spool == NULL)
 		return;
 	if (strcmp(spool, "none") != 0) {
-		apply(s, SECTION_SPOOL, 0, "path", spool, "--spool", problems);
+		apply_path(s, SECTION_SPOOL, "path", spool, "--spool", problems);
 		return;
 	}
 	if (s->mode != MODE_CATCH)
@@ -185,11 +210,11 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 		relay_apply(s, over, problems);
 	spool_apply(s, over->spool, problems);
 	if (over->socket != NULL)
-		apply(s, SECTION_CONTROL, 0, "socket", over->socket, "--socket", problems);
+		apply_path(s, SECTION_CONTROL, "socket", over->socket, "--socket", problems);
 	print_apply(s, over->print, problems);
 	exit_after_apply(s, over->exit_after, problems);
 	if (over->save != NULL)
-		s->save = memory_text(over->save);
+		s->save = absolute(over->save);
 	/* Started by hand or by a container: somebody watches. */
 	s->foreground = over->foreground || over->catch_all || over->relay != NULL;
 }

@@ -161,6 +161,18 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 #define NO_SUCH_OPTION  "no such option '%s'"
 #define DUPLICATE_TITLE "found duplicate title '%s'"
 
+/* Its other messages, said with the cure. */
+static const struct complaint {
+	const char *format, *cure;
+} complaints[] = {
+	{ "missing title for section '%s'", "write a name in quotes after it" },
+	{ "missing equal sign after option '%s'", "write NAME = \"VALUE\"" },
+	{ "missing opening brace for section '%s'", "write { after it" },
+	{ "unexpected token '%s'", "an option has one value, or a list { \"a\", \"b\" } where "
+	                           "penstock.conf(5) says so" },
+	{ "unexpected closing brace", "write a value before it" },
+};
+
 static void unknown_option(const cfg_t *cfg, const char *name)
 {
 	enum section section = section_of(cfg);
@@ -202,6 +214,10 @@ static void got_error(cfg_t *cfg, const char *format, va_list arguments)
 		return;
 	}
 	bytes_vprintf(&text, format, arguments);
+	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++) {
+		if (strcmp(complaints[i].format, format) == 0)
+			bytes_printf(&text, ": %s", complaints[i].cure);
+	}
 	problem(current->problems, "%s:%u: %s", cfg->filename, line_of(cfg), bytes_text(&text));
 	bytes_release(&text);
 }

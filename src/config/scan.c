@@ -14,6 +14,9 @@
 
 #include "base/memory.h"
 
+/* Enough of a wrong word to find it. */
+#define WORD_SHOWN_MAX 80
+
 enum token { TOKEN_OTHER, TOKEN_EQUALS, TOKEN_OPEN_LIST, TOKEN_COMMA };
 
 struct walk {
@@ -136,11 +139,24 @@ static bool is_word(char c)
 	return !isspace((unsigned char)c) && strchr("\"'={}(),", c) == NULL;
 }
 
-/* A value without quotes may be a number or a plain word, nothing libconfuse would cut. */
+/* "${NAME}", or the dollar alone. */
+static size_t variable_length(const struct walk *w)
+{
+	const char *text = w->text + w->at;
+	const char *end = memchr(text, '}', w->length - w->at);
+	const char *line = memchr(text, '\n', w->length - w->at);
+
+	if (w->at + 1 >= w->length || text[1] != '{' || end == NULL || (line != NULL && line < end))
+		return 1;
+	return (size_t)(end - text) + 1;
+}
+
+/* Without quotes stand numbers and plain words only, nothing that libconfuse would cut. */
 static void word(struct walk *w)
 {
 	size_t begin = w->at;
 	bool plain = true;
+	int shown;
 
 	while (w->at < w->length && is_word(w->text[w->at])) {
 		char c = w->text[w->at];
@@ -148,11 +164,14 @@ static void word(struct walk *w)
 			break;
 		if (!isalnum((unsigned char)c) && strchr("._-", c) == NULL)
 			plain = false;
-		w->at++;
+		w->at += c == '$' ? variable_length(w) : 1;
 	}
-	if (!plain && w->last != TOKEN_OTHER)
-		problem(w->problems, "%s:%u: write this value in quotes: \"%.*s\"", w->file,
-		        w->line, (int)(w->at - begin > 80 ? 80 : w->at - begin), w->text + begin);
+	shown = (int)(w->at - begin > WORD_SHOWN_MAX ? WORD_SHOWN_MAX : w->at - begin);
+	if (!plain && w->text[begin] == ';')
+		problem(w->problems, "%s:%u: a ; has no place here: remove it", w->file, w->line);
+	else if (!plain)
+		problem(w->problems, "%s:%u: write this in quotes: \"%.*s\"", w->file, w->line,
+		        shown, w->text + begin);
 	if (w->at == begin)
 		w->at++;
 	w->last = TOKEN_OTHER;

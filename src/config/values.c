@@ -160,16 +160,16 @@ int size_parse(uint64_t *bytes_r, const char *text, const char **error_r)
 	return -1;
 }
 
+/* The unit that leaves the smallest number. */
 void size_format(uint64_t bytes, struct bytes *out)
 {
-	size_t i = 0;
+	const struct size_unit *best = &size_units[SIZE_UNITS - 1];
 
-	while (i < SIZE_UNITS - 1 && (bytes == 0 || bytes % size_units[i].bytes != 0))
-		i++;
-	if (size_units[i].bytes == 1)
-		i = SIZE_UNITS - 1;
-	bytes_printf(out, "%llu%s", (unsigned long long)(bytes / size_units[i].bytes),
-	             size_units[i].name);
+	for (size_t i = 0; bytes > 0 && i < SIZE_UNITS; i++) {
+		if (bytes % size_units[i].bytes == 0 && size_units[i].bytes > best->bytes)
+			best = &size_units[i];
+	}
+	bytes_printf(out, "%llu%s", (unsigned long long)(bytes / best->bytes), best->name);
 }
 
 static void skip_spaces(const char **text)
