@@ -357,12 +357,13 @@ static bool take_replies(struct connection *c)
 {
 	bool any = false, alive = true;
 
-	reader_arrived(&c->reader, stream_sent(c->stream));
+	reply_reader_arrived(&c->reader, stream_sent(c->stream));
 	while (alive && c->stream != NULL) {
 		struct reply reply = { 0 };
 		struct guard g;
 		uint64_t sent = 0;
-		enum read_progress progress = reader_next(&c->reader, c->stream, &reply, &sent);
+		enum read_progress progress =
+			reply_reader_next(&c->reader, c->stream, &reply, &sent);
 
 		if (progress == READ_MORE)
 			return any;
@@ -551,7 +552,7 @@ void connection_submit(struct connection *c, struct transaction *t)
 	/* No callback from in here: what cannot be sent goes back on the next turn. */
 	if (c->queue_count > TRANSACTIONS_MAX)
 		finish(c, "too many transactions were queued");
-	if (c->finishing || !command_possible(t, &c->ehlo.facts, &refusal))
+	if (c->finishing || !compose_possible(t, &c->ehlo.facts, &refusal))
 		timer_start(&c->depart, 0);
 	else
 		advance(c);
@@ -583,7 +584,7 @@ void connection_free(struct connection **cp)
 	}
 	stop_timers(c);
 	expects_release(&c->expects);
-	reader_release(&c->reader);
+	reply_reader_release(&c->reader);
 	opening_release(c);
 	free(c);
 }

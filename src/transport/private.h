@@ -2,7 +2,7 @@
 /* private.h - the insides of an outbound connection, for transport/ alone.
  *
  * connection.c owns its life and its states, opening.c and login.c the steps to READY,
- * transaction.c what is in flight, command.c the words, reader.c and ehlo.c what comes back.
+ * transaction.c what is in flight, compose.c the words, reader.c and ehlo.c what comes back.
  * A function that returns bool "alive" may have called the owner: false means that the
  * connection is freed, and the caller returns at once without touching it.
  */
@@ -46,7 +46,7 @@ void ehlo_parse(struct ehlo *ehlo_r, const char *text);
 
 /* Octets of the stream to replies. It remembers how much of our output the kernel had when the
  * first octet of a reply arrived: a reply cannot answer what was not sent by then. */
-struct reader {
+struct reply_reader {
 	struct reply_parser parser;
 	uint64_t sent;  /* at the last arrival */
 	uint64_t begun; /* `sent` when the reply in progress began */
@@ -54,12 +54,12 @@ struct reader {
 };
 
 enum read_progress { READ_MORE, READ_REPLY, READ_BROKEN };
-void reader_arrived(struct reader *r, uint64_t sent);
+void reply_reader_arrived(struct reply_reader *r, uint64_t sent);
 /* Takes one reply from the stream (the caller releases it); *sent_r is what had been sent before
  * it began. */
-enum read_progress reader_next(struct reader *r, struct stream *s, struct reply *reply_r,
-                               uint64_t *sent_r);
-void reader_release(struct reader *r);
+enum read_progress reply_reader_next(struct reply_reader *r, struct stream *s,
+                                     struct reply *reply_r, uint64_t *sent_r);
+void reply_reader_release(struct reply_reader *r);
 
 /* expect.c */
 
@@ -161,7 +161,7 @@ struct connection {
 	enum connection_state state;
 	struct stream *stream;
 	uint64_t written; /* octets given to the stream */
-	struct reader reader;
+	struct reply_reader reader;
 	struct expects expects;
 	struct timer patience; /* for what is due next; idle */
 	struct timer depart;   /* for the next transaction */
@@ -259,11 +259,11 @@ bool transactions_end(struct connection *c, const struct reply *why, uint64_t se
 /* The peer closed before it saw a command of a new transaction: nothing is wrong. */
 bool transactions_untouched(const struct connection *c);
 
-/* command.c */
-void command_mail(struct bytes *out, const struct transaction *t, const struct peer_facts *facts);
-void command_rcpt(struct bytes *out, const struct recipient *to, const struct peer_facts *facts);
+/* compose.c */
+void compose_mail(struct bytes *out, const struct transaction *t, const struct peer_facts *facts);
+void compose_rcpt(struct bytes *out, const struct recipient *to, const struct peer_facts *facts);
 /* Whether the peer can be given the message at all; false with a local reply. */
-bool command_possible(const struct transaction *t, const struct peer_facts *facts,
+bool compose_possible(const struct transaction *t, const struct peer_facts *facts,
                       struct reply *reply_r);
 
 #endif

@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-void reader_arrived(struct reader *r, uint64_t sent)
+void reply_reader_arrived(struct reply_reader *r, uint64_t sent)
 {
 	r->sent = sent;
 }
 
-enum read_progress reader_next(struct reader *r, struct stream *s, struct reply *reply_r,
-                               uint64_t *sent_r)
+enum read_progress reply_reader_next(struct reply_reader *r, struct stream *s,
+                                     struct reply *reply_r, uint64_t *sent_r)
 {
 	for (;;) {
 		struct span in = stream_input(s);
@@ -47,8 +47,8 @@ enum read_progress reader_next(struct reader *r, struct stream *s, struct reply 
 	}
 }
 
-void reader_release(struct reader *r)
+void reply_reader_release(struct reply_reader *r)
 {
 	reply_parser_release(&r->parser);
-	*r = (struct reader){ 0 };
+	*r = (struct reply_reader){ 0 };
 }

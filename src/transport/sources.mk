@@ -1,5 +1,5 @@
 transport_sources = \
-	src/transport/command.c \
+	src/transport/compose.c \
 	src/transport/connection.c \
 	src/transport/ehlo.c \
 	src/transport/expect.c \

@@ -123,9 +123,9 @@ static void write_command(struct connection *c, struct flight *f, struct bytes *
 
 	bytes_clear(line);
 	if (step == 0)
-		command_mail(line, t, &c->ehlo.facts);
+		compose_mail(line, t, &c->ehlo.facts);
 	else if (step <= t->count)
-		command_rcpt(line, &t->recipients[step - 1], &c->ehlo.facts);
+		compose_rcpt(line, &t->recipients[step - 1], &c->ehlo.facts);
 	else
 		bytes_append_text(line, "DATA\r\n");
 	connection_write(c, line->data, line->length);
@@ -220,7 +220,7 @@ static bool begin_next(struct connection *c)
 	struct transaction *t = queue_shift(c);
 	uint64_t limit = messages_limit(c);
 
-	if (!command_possible(t, &c->ehlo.facts, &t->reply)) {
+	if (!compose_possible(t, &c->ehlo.facts, &t->reply)) {
 		settle(t);
 		return connection_give_back(c, t);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* command.c - MAIL and RCPT as the peer can take them, and whether it can at all.
+/* compose.c - MAIL and RCPT as the peer can take them, and whether it can at all.
  *
  * A parameter is written only when its extension was offered. A message that needs what the
  * peer lacks is answered here (RFC 6152 3, RFC 6531 3.6): never a silent downgrade. Whatever
@@ -39,7 +39,7 @@ static bool transaction_is_clean(const struct transaction *t)
 	return true;
 }
 
-void command_mail(struct bytes *out, const struct transaction *t, const struct peer_facts *facts)
+void compose_mail(struct bytes *out, const struct transaction *t, const struct peer_facts *facts)
 {
 	static const char *const ret[] = { [RET_FULL] = "FULL", [RET_HDRS] = "HDRS" };
 
@@ -83,7 +83,7 @@ static void append_notify(struct bytes *out, unsigned notify)
 	}
 }
 
-void command_rcpt(struct bytes *out, const struct recipient *to, const struct peer_facts *facts)
+void compose_rcpt(struct bytes *out, const struct recipient *to, const struct peer_facts *facts)
 {
 	bytes_append_text(out, "RCPT TO:<");
 	bytes_append_text(out, to->address.text == NULL ? "" : to->address.text);
@@ -96,7 +96,7 @@ void command_rcpt(struct bytes *out, const struct recipient *to, const struct pe
 	bytes_append_text(out, "\r\n");
 }
 
-bool command_possible(const struct transaction *t, const struct peer_facts *facts,
+bool compose_possible(const struct transaction *t, const struct peer_facts *facts,
                       struct reply *reply_r)
 {
 	if (!transaction_is_clean(t))
