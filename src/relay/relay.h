@@ -130,6 +130,7 @@ struct relay_order {
 	size_t changed,
 		busy; /* answer: deliveries changed; those in flight, which were left alone */
 	bool found;
+	size_t pending; /* the relay's */
 	void *owner;
 };
 void relay_obey(struct relay *relay, struct relay_order *order);

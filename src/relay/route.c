@@ -224,6 +224,16 @@ const struct route *route_of_queue(const struct router *router, uint32_t queue)
 	return NULL;
 }
 
+size_t router_count(const struct router *router)
+{
+	return router->count;
+}
+
+const struct route *router_at(const struct router *router, size_t i)
+{
+	return &router->routes[i];
+}
+
 uint64_t router_generation(const struct router *router)
 {
 	return router->generation;

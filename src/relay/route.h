@@ -34,6 +34,9 @@ struct route_question {
 const struct route *route_find(const struct router *router, const struct route_question *question,
                                const struct address *recipient);
 const struct route *route_of_queue(const struct router *router, uint32_t queue); /* NULL: gone */
+/* All of them in file order, the unrouted one at the end. */
+size_t router_count(const struct router *router);
+const struct route *router_at(const struct router *router, size_t i);
 uint64_t router_generation(const struct router *router);
 
 /* The intake hook: adds an inbox entry for these recipients to the put (inbox/ does it; receive and

@@ -1,7 +1,23 @@
 relay_sources = \
+	src/relay/attempt.c \
 	src/relay/bounce.h \
+	src/relay/expiry.c \
+	src/relay/grant.c \
+	src/relay/health.c \
+	src/relay/limit.c \
+	src/relay/limit.h \
+	src/relay/orders.c \
+	src/relay/outcome.c \
+	src/relay/pool.c \
+	src/relay/private.h \
+	src/relay/queue.c \
+	src/relay/queue.h \
+	src/relay/recover.c \
+	src/relay/relay.c \
 	src/relay/relay.h \
 	src/relay/route.c \
 	src/relay/route.h \
 	src/relay/source.c \
-	src/relay/source.h
+	src/relay/source.h \
+	src/relay/verdict.c \
+	src/relay/verdict.h

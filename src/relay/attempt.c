@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: ISC */
+/* attempt.c - one delivery from its turn to its reply, read from top to bottom.
+ *
+ * Chosen, claimed (durable before anything is sent), granted to a connection, replied to; what
+ * then becomes of it is outcome.c's. While an attempt exists its delivery is in `flights`,
+ * and nobody else touches it; its row is passed over when it is met in the index again.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "mail/id.h"
+#include "relay/private.h"
+
+/* How long a delivery whose claim was refused is left alone. */
+#define REFUSED_WAIT CLOCK_SEC
+/* Deliveries remembered for having lost a connection once; above it they wait like deferred ones.
+ */
+#define LOSSES_MAX   10000
+
+struct flight_key flight_key(uint64_t id, uint32_t n)
+{
+	struct flight_key key;
+
+	be64_store(key.octets, id);
+	be32_store(key.octets + 8, n);
+	return key;
+}
+
+struct span flight_span(const struct flight_key *key)
+{
+	return span_of(key->octets, sizeof(key->octets));
+}
+
+static void attempt_again(void *context)
+{
+	attempt_unpark(context);
+}
+
+struct attempt *attempt_new(struct relay *relay, const struct due_row *row,
+                            struct delivery *delivery)
+{
+	struct attempt *attempt = memory_new(sizeof(*attempt));
+	struct flight_key key = flight_key(row->id, row->n);
+
+	list_init(&attempt->node);
+	attempt->relay = relay;
+	attempt->row = *row;
+	attempt->id = row->id;
+	attempt->n = row->n;
+	attempt->delivery = delivery;
+	attempt->due_again_us = CLOCK_NEVER;
+	timer_init(&attempt->again, relay->options.loop, attempt_again, attempt);
+	table_set(relay->flights, flight_span(&key), attempt);
+	return attempt;
+}
+
+void attempt_free(struct attempt **attempt_p)
+{
+	struct attempt *attempt = *attempt_p;
+	struct flight_key key;
+
+	if (attempt == NULL)
+		return;
+	*attempt_p = NULL;
+	key = flight_key(attempt->id, attempt->n);
+	table_remove(attempt->relay->flights, flight_span(&key));
+	if (attempt->claim.slot != 0)
+		table_remove_u64(attempt->relay->slots, attempt->claim.slot);
+	timer_stop(&attempt->again);
+	list_remove(&attempt->node);
+	delivery_free(&attempt->delivery);
+	transition_free(&attempt->outcome);
+	free(attempt);
+}
+
+bool attempt_busy(void *relay, uint64_t id, uint32_t n)
+{
+	struct flight_key key = flight_key(id, n);
+
+	return table_find(((struct relay *)relay)->flights, flight_span(&key)) != NULL;
+}
+
+/* ---- choosing ----------------------------------------------------------------- */
+
+static void attempt_park(struct attempt *attempt, struct pool *pool, bool first)
+{
+	attempt->state = ATTEMPT_PARKED;
+	attempt->pool = pool;
+	if (first)
+		list_prepend(&pool->parked, &attempt->node);
+	else
+		list_append(&pool->parked, &attempt->node);
+}
+
+void attempt_unpark(struct attempt *attempt)
+{
+	struct relay *relay = attempt->relay;
+	struct due_news news = { attempt->row.queue, attempt->row.priority, attempt->row.class,
+		                 attempt->row.time_us };
+
+	attempt_free(&attempt);
+	queues_news(&relay->queues, &news, relay_wall(relay));
+	relay_pump(relay);
+}
+
+/* The queue of the highest priority that this pool serves; equal ones take turns. */
+static struct queue *choose_queue(struct pool *pool)
+{
+	struct queues *queues = &pool->relay->queues;
+	struct queue *best = NULL;
+	size_t turn = pool->turn;
+
+	for (size_t i = 1; i <= queues->count; i++) {
+		size_t place = (turn + i) % queues->count;
+		struct queue *queue = &queues->items[place];
+
+		if (queue->pool != pool || !queue_ready(queue))
+			continue;
+		if (best == NULL || queue_priority(queue) > queue_priority(best)) {
+			best = queue;
+			pool->turn = place;
+		}
+	}
+	return best;
+}
+
+/* The delivery a row of the index stands for; NULL: the row is out of date. */
+static struct delivery *read_delivery(struct relay *relay, const struct due_row *row)
+{
+	struct delivery *delivery = memory_new(sizeof(*delivery));
+
+	if (CALL(relay, delivery, row->id, row->n, delivery) && delivery->due_us == row->time_us &&
+	    delivery->queue == row->queue)
+		return delivery;
+	delivery_free(&delivery);
+	return NULL;
+}
+
+/* A delivery that may have been sent through a provider waits for that one, as long as its pin
+ * lasts. Returns whether it may go through this pool. */
+static bool pin_allows(struct attempt *attempt, struct pool *pool)
+{
+	struct delivery *d = attempt->delivery;
+	struct pool *pinned;
+	char id[ID_TEXT_SIZE];
+
+	if (d->pinned == 0 || d->pinned == pool->number)
+		return true;
+	pinned = relay_pool(attempt->relay, d->pinned);
+	if (pinned != NULL && relay_wall(attempt->relay) < d->pinned_until_us) {
+		attempt_park(attempt, pinned, false);
+		return false;
+	}
+	id_format(attempt->id, id);
+	log_warning("delivery may be sent twice msg=%s n=%u provider=%s", id, attempt->n,
+	            pool->provider->name);
+	d->pinned = 0;
+	return true;
+}
+
+static struct attempt *choose(struct pool *pool)
+{
+	struct relay *relay = pool->relay;
+	struct list *parked = list_first(&pool->parked);
+	struct queue *queue;
+	struct due_row row;
+	struct delivery *delivery;
+	struct attempt *attempt;
+
+	if (parked != NULL) {
+		list_remove(parked);
+		return list_entry(parked, struct attempt, node);
+	}
+	while ((queue = choose_queue(pool)) != NULL) {
+		if (!queue_next(&relay->queues, queue, relay_wall(relay), &row))
+			continue;
+		delivery = read_delivery(relay, &row);
+		if (delivery == NULL)
+			continue;
+		attempt = attempt_new(relay, &row, delivery);
+		if (pin_allows(attempt, pool))
+			return attempt;
+	}
+	return NULL;
+}
+
+/* ---- claiming ------------------------------------------------------------------- */
+
+static size_t recipients_max(const struct pool *pool, const struct peer *peer)
+{
+	size_t max = limit_recipients_max(pool->limit);
+	size_t said = pool->provider->recipients_per_message;
+
+	if (said > 0 && said < max)
+		max = said;
+	if (peer->facts.recipients_max > 0 && peer->facts.recipients_max < max)
+		max = (size_t)peer->facts.recipients_max;
+	return max;
+}
+
+/* What the grant leaves behind: the recipients from `count` on, as a delivery of their own. */
+static struct delivery *split(struct delivery *d, size_t count)
+{
+	struct delivery *rest = memory_new(sizeof(*rest));
+
+	*rest = *d;
+	rest->count = d->count - count;
+	rest->recipients = memory_new_array(rest->count, sizeof(*rest->recipients));
+	for (size_t i = 0; i < rest->count; i++)
+		rest->recipients[i] = d->recipients[count + i];
+	d->count = count;
+	return rest;
+}
+
+static uint32_t new_slot(struct relay *relay)
+{
+	do
+		relay->last_slot++;
+	while (relay->last_slot == 0 || table_find_u64(relay->slots, relay->last_slot) != NULL);
+	return relay->last_slot;
+}
+
+static void claim_done(struct spool_request *request, int result);
+
+static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t count)
+{
+	struct transition *t = transition_new(attempt->id, attempt->n);
+	struct relay *relay = attempt->relay;
+
+	attempt->state = ATTEMPT_CLAIMING;
+	attempt->peer = peer;
+	attempt->tokens = count;
+	limit_take(peer->pool->limit, attempt->depart_us, count);
+	peer_take(peer);
+	peer->pool->in_flight++;
+	if (count < attempt->delivery->count) {
+		transition_apart(t, split(attempt->delivery, count));
+		attempt->due_again_us = attempt->row.time_us;
+	}
+	attempt->claim = (struct claim){ .provider = peer->pool->number,
+		                         .slot = new_slot(relay),
+		                         .id = attempt->id,
+		                         .n = attempt->n,
+		                         .tokens = (uint32_t)count,
+		                         .time_us = relay_wall(relay) };
+	table_set_u64(relay->slots, attempt->claim.slot, attempt);
+	t->has_due = true;
+	t->due = attempt->row;
+	t->claims = true;
+	t->claim = attempt->claim;
+	t->now = delivery_copy(attempt->delivery);
+	t->request.done = claim_done;
+	t->owner = attempt;
+	CALL(relay, claim, t);
+}
+
+/* Larger than this peer takes: nothing is sent, the message fails as the peer would say. */
+static bool too_large(struct attempt *attempt, const struct peer *peer)
+{
+	const struct relay *relay = attempt->relay;
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+	struct reply reply = { 0 };
+	uint64_t size;
+
+	if (peer->facts.size_max == 0 || peer->facts.size_max >= relay->message_max ||
+	    relay->options.ports.size == NULL)
+		return false;
+	size = CALL(relay, size, attempt->id);
+	if (size <= peer->facts.size_max)
+		return false;
+	reply_local(&reply, 552, "5.3.4", "message of %llu octets, %s takes %llu",
+	            (unsigned long long)size, peer->pool->provider->name,
+	            (unsigned long long)peer->facts.size_max);
+	for (size_t i = 0; i < attempt->delivery->count; i++)
+		fates[i] = (struct recipient_fate){ FATE_FAILED, &reply, false };
+	outcome_fates(attempt, fates);
+	reply_release(&reply);
+	return true;
+}
+
+bool attempt_start(struct pool *pool, struct peer *peer)
+{
+	struct attempt *attempt = choose(pool);
+	size_t count, max = recipients_max(pool, peer);
+
+	if (attempt == NULL)
+		return false;
+	attempt->pool = pool;
+	if (too_large(attempt, peer))
+		return true;
+	count = attempt->delivery->count < max ? attempt->delivery->count : max;
+	attempt->depart_us = limit_when(pool->limit, relay_now(pool->relay), count);
+	if (attempt->depart_us > relay_now(pool->relay) + GRANT_LEAD) {
+		if (attempt->depart_us < LIMIT_UNKNOWN)
+			pool_wake_at(pool, attempt->depart_us - GRANT_LEAD);
+		attempt_park(attempt, pool, true);
+		return false;
+	}
+	attempt_claim(attempt, peer, count);
+	return true;
+}
+
+/* ---- claimed ---------------------------------------------------------------------- */
+
+static void give_back(struct attempt *attempt, bool was_granted)
+{
+	if (attempt->peer != NULL)
+		peer_give_back(attempt->peer, was_granted);
+	attempt->peer = NULL;
+	attempt->pool->in_flight--;
+}
+
+static void return_tokens(struct attempt *attempt)
+{
+	limit_return(attempt->pool->limit, attempt->tokens);
+	attempt->tokens = 0;
+}
+
+static void claim_refused(struct attempt *attempt)
+{
+	char id[ID_TEXT_SIZE];
+
+	id_format(attempt->id, id);
+	log_warning("claim refused msg=%s n=%u", id, attempt->n);
+	give_back(attempt, false);
+	return_tokens(attempt);
+	attempt->state = ATTEMPT_PARKED;
+	timer_start(&attempt->again, REFUSED_WAIT);
+}
+
+static struct grant *grant_new(const struct attempt *attempt)
+{
+	struct grant *grant = memory_new(sizeof(*grant));
+	const struct delivery *d = attempt->delivery;
+
+	grant->connection = attempt->peer->number;
+	grant->slot = attempt->claim.slot;
+	grant->id = attempt->id;
+	grant->n = attempt->n;
+	grant->depart_us = attempt->depart_us;
+	grant->recipients = memory_new_array(d->count, sizeof(*grant->recipients));
+	grant->count = d->count;
+	for (size_t i = 0; i < d->count; i++)
+		recipient_copy(&grant->recipients[i], &d->recipients[i].to);
+	return grant;
+}
+
+/* The connection ended while the claim was written: another, or back into the line. */
+static void attempt_other_peer(struct attempt *attempt)
+{
+	struct peer *peer = pool_peer(attempt->pool);
+
+	if (peer != NULL && recipients_max(attempt->pool, peer) >= attempt->delivery->count) {
+		attempt->peer = peer;
+		peer_take(peer);
+	}
+}
+
+static void attempt_grant(struct attempt *attempt)
+{
+	struct relay *relay = attempt->relay;
+
+	if (attempt->peer == NULL && !relay->stopping)
+		attempt_other_peer(attempt);
+	if (attempt->peer == NULL || relay->stopping) {
+		give_back(attempt, false);
+		return_tokens(attempt);
+		outcome_back(attempt);
+		return;
+	}
+	attempt->state = ATTEMPT_GRANTED;
+	attempt->peer->granted++;
+	CALL(relay, grant, grant_new(attempt));
+}
+
+static void claim_done(struct spool_request *request, int result)
+{
+	struct transition *t = (struct transition *)request;
+	struct attempt *attempt = t->owner;
+	struct relay *relay = attempt->relay;
+
+	/* The rest of a split delivery is due, and not in flight. */
+	if (attempt->due_again_us < CLOCK_NEVER)
+		relay_news(relay, attempt->delivery, attempt->due_again_us);
+	attempt->due_again_us = CLOCK_NEVER;
+	transition_free(&t);
+	if (result != 0) {
+		claim_refused(attempt);
+	} else {
+		attempt->claimed = true;
+		attempt_grant(attempt);
+	}
+	relay_pump(relay);
+}
+
+/* ---- replied ------------------------------------------------------------------------ */
+
+static void count_tokens(struct attempt *attempt, const struct grant_news *news, bool pipelined)
+{
+	struct limit *limit = attempt->pool->limit;
+	int64_t rcpt_us = pipelined ? news->mail_written_us : relay_now(attempt->relay);
+
+	if (news->mail_written_us == 0)
+		return_tokens(attempt);
+	else
+		limit_spend(limit, news->mail_written_us, rcpt_us, attempt->tokens);
+	attempt->tokens = 0;
+}
+
+/* Whether a delivery loses its connection for the first time: then it may go again at once. A
+ * message that ends every session must not do so for ever. */
+static bool first_loss(struct attempt *attempt)
+{
+	struct table *losses = attempt->relay->losses;
+	struct flight_key key = flight_key(attempt->id, attempt->n);
+
+	if (table_remove(losses, flight_span(&key)) != NULL || table_count(losses) >= LOSSES_MAX)
+		return false;
+	table_set(losses, flight_span(&key), attempt->relay);
+	return true;
+}
+
+void attempt_forget_loss(struct attempt *attempt)
+{
+	struct flight_key key = flight_key(attempt->id, attempt->n);
+
+	if (table_count(attempt->relay->losses) > 0)
+		table_remove(attempt->relay->losses, flight_span(&key));
+}
+
+static bool others_accepted(const struct grant_news *news, size_t except)
+{
+	for (size_t i = 0; i < news->count; i++)
+		if (i != except && !news->results[i].at_rcpt)
+			return true;
+	return false;
+}
+
+/* What the replies of one transaction said besides of its recipients; told once. */
+struct judging {
+	struct attempt *attempt;
+	const struct grant_news *news;
+	bool session_ended, session_again;
+	bool provider_refused;
+};
+
+static enum fate session_fate(struct judging *j)
+{
+	if (!j->session_ended) {
+		j->session_ended = true;
+		j->session_again = first_loss(j->attempt);
+	}
+	return j->session_again ? FATE_AGAIN : FATE_DEFERRED;
+}
+
+static enum fate provider_fate(struct judging *j, const struct reply *reply)
+{
+	if (!j->provider_refused) {
+		j->provider_refused = true;
+		pool_note_trouble(j->attempt->pool, reply->text == NULL ? "" : reply->text);
+	}
+	return FATE_AGAIN;
+}
+
+static struct recipient_fate fate_of(struct judging *j, size_t i)
+{
+	const struct recipient_result *result = &j->news->results[i];
+	struct recipient_fate fate = { FATE_DEFERRED, &result->reply, false };
+	struct verdict_question question = { &result->reply, result->at_rcpt, false };
+
+	question.others_accepted = result->at_rcpt && others_accepted(j->news, i);
+	switch (verdict_of(&question)) {
+	case VERDICT_SENT:
+		fate.fate = FATE_SENT;
+		break;
+	case VERDICT_BOUNCE:
+		fate.fate = FATE_FAILED;
+		break;
+	case VERDICT_AGAIN:
+		fate.fate = FATE_AGAIN;
+		break;
+	case VERDICT_PROVIDER:
+		fate.fate = provider_fate(j, &result->reply);
+		break;
+	case VERDICT_SESSION:
+		fate.fate = session_fate(j);
+		break;
+	case VERDICT_DEFER:
+		break;
+	}
+	return fate;
+}
+
+static void attempt_judge(struct attempt *attempt, const struct grant_news *news)
+{
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+	struct judging j = { .attempt = attempt, .news = news };
+
+	for (size_t i = 0; i < news->count; i++)
+		fates[i] = fate_of(&j, i);
+	if (!j.session_ended)
+		attempt_forget_loss(attempt);
+	outcome_fates(attempt, fates);
+}
+
+static void attempt_unsent(struct attempt *attempt, const struct grant_news *news)
+{
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+
+	if (news->mail_written_us == 0 || first_loss(attempt)) {
+		outcome_back(attempt);
+		return;
+	}
+	for (size_t i = 0; i < attempt->delivery->count; i++)
+		fates[i] = (struct recipient_fate){ FATE_DEFERRED, &news->reply, false };
+	outcome_fates(attempt, fates);
+}
+
+/* Those refused at RCPT are known; the others may have been sent. */
+static void attempt_indeterminate(struct attempt *attempt, const struct grant_news *news)
+{
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+	struct judging j = { .attempt = attempt, .news = news };
+
+	for (size_t i = 0; i < attempt->delivery->count; i++) {
+		fates[i] = (struct recipient_fate){ FATE_AGAIN, &news->reply, false };
+		if (i < news->count && news->results[i].at_rcpt &&
+		    news->results[i].reply.code >= 400)
+			fates[i] = fate_of(&j, i);
+	}
+	outcome_indeterminate(attempt, fates);
+}
+
+void attempt_replied(struct attempt *attempt, struct grant_news *news)
+{
+	struct peer *peer = attempt->peer;
+
+	count_tokens(attempt, news, peer != NULL && peer->facts.pipelining);
+	if (peer != NULL && news->end == TRANSACTION_REPLIED && !news->gone) {
+		peer->replied++;
+		health_worked(&attempt->pool->health);
+	}
+	give_back(attempt, true);
+	if (news->gone)
+		outcome_unreadable(attempt);
+	else if (news->end == TRANSACTION_REPLIED && news->count == attempt->delivery->count)
+		attempt_judge(attempt, news);
+	else if (news->end == TRANSACTION_INDETERMINATE)
+		attempt_indeterminate(attempt, news);
+	else
+		attempt_unsent(attempt, news);
+}

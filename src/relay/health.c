@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/* health.c - when a provider may be connected to, and when its mail goes elsewhere.
+ *
+ * What counts is work: a connection that carried nothing, however it ended, makes the next one
+ * wait longer, from 1 s doubling to 5 minutes; one reply to a transaction makes all well. A
+ * provider is set aside when no connection gets ready, or when three in a row carried nothing.
+ */
+#include <stdio.h>
+
+#include "relay/private.h"
+
+#define BACKOFF_FIRST CLOCK_SEC
+#define BACKOFF_MAX   (5 * CLOCK_MIN)
+/* So many sessions in a row may end in an ordinary way with nothing carried. */
+#define USELESS_MAX   3
+
+static int64_t backoff_us(unsigned failures)
+{
+	int64_t wait = BACKOFF_FIRST;
+
+	while (--failures > 0 && wait < BACKOFF_MAX)
+		wait *= 2;
+	return wait < BACKOFF_MAX ? wait : BACKOFF_MAX;
+}
+
+static void health_wait(struct health *h, int64_t from_us)
+{
+	int64_t after;
+
+	h->failures++;
+	after = from_us + backoff_us(h->failures);
+	if (after > h->open_after_us)
+		h->open_after_us = after;
+}
+
+bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int64_t now_us,
+                   bool others, const char *why)
+{
+	bool was_aside = h->aside;
+
+	/* One that idled away unused is not held against the next: its wait began when it opened.
+	 */
+	health_wait(h, ending == ENDING_ORDINARY ? opened_us : now_us);
+	(void)snprintf(h->why, sizeof(h->why), "%s", why);
+	if (others)
+		return false;
+	if (ending == ENDING_TROUBLE || ending == ENDING_REFUSED)
+		h->aside = true;
+	else if (h->failures >= USELESS_MAX && h->open_after_us > now_us)
+		h->aside = true;
+	return h->aside && !was_aside;
+}
+
+void health_refused(struct health *h, int64_t now_us, const char *why)
+{
+	health_wait(h, now_us);
+	(void)snprintf(h->why, sizeof(h->why), "%s", why);
+	h->aside = true;
+}
+
+bool health_ready(struct health *h)
+{
+	bool was_aside = h->aside;
+
+	h->aside = false;
+	return was_aside;
+}
+
+void health_worked(struct health *h)
+{
+	h->failures = 0;
+	h->open_after_us = 0;
+	h->why[0] = '\0';
+}

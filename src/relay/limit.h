@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* limit.h - the rates of one provider: when the next MAIL may be written.
+ *
+ * A rate of N per P: no window of length P, wherever it begins, holds more than N. A token
+ * is busy from limit_take() until P after the moment told by limit_spend(), or until
+ * limit_return(). Pure bookkeeping in monotonic time; the caller passes it.
+ */
+#ifndef RELAY_LIMIT_H
+#define RELAY_LIMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+
+#define LIMIT_UNKNOWN INT64_MAX /* not before something in flight is told of */
+
+struct limit;
+
+struct limit *limit_new(const struct rate *rates, size_t count);
+void limit_free(struct limit **limit);
+
+/* Most recipients one message may have and still pass every rate. */
+size_t limit_recipients_max(const struct limit *limit);
+/* The earliest departure of a message with that many recipients, not before now, as things stand;
+ * LIMIT_UNKNOWN: all tokens that could become free are in flight. */
+int64_t limit_when(struct limit *limit, int64_t now_us, size_t recipients);
+/* Takes the tokens for a departure that limit_when() allowed. */
+void limit_take(struct limit *limit, int64_t depart_us, size_t recipients);
+/* Taken tokens were used: MAIL was written at mail_us, and RCPT not later than rcpt_us. */
+void limit_spend(struct limit *limit, int64_t mail_us, int64_t rcpt_us, size_t recipients);
+/* Taken tokens were not used. */
+void limit_return(struct limit *limit, size_t recipients);
+/* Counts what a former process may have sent. */
+void limit_recover(struct limit *limit, int64_t now_us, size_t recipients);
+
+#endif

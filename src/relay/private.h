@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/* private.h - the relay's own structs, for the files of this folder.
+ *
+ * pool.c keeps connections (struct peer), health.c when a provider may be used, attempt.c takes
+ * a delivery from its turn to its reply, outcome.c from there into the spool; orders.c
+ * and expiry.c change deliveries that are not in flight. relay.c wires them.
+ */
+#ifndef RELAY_PRIVATE_H
+#define RELAY_PRIVATE_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "relay/limit.h"
+#include "relay/queue.h"
+#include "relay/relay.h"
+#include "relay/verdict.h"
+
+/* ---- health.c: pure ------------------------------------------------------ */
+
+struct health {
+	bool aside;            /* its mail goes to the next provider */
+	unsigned failures;     /* connections in a row that carried nothing */
+	int64_t open_after_us; /* monotonic; no connection is opened before */
+	char why[256];         /* "" when healthy */
+};
+
+/* A connection ended without having carried anything; `others`: there are ready ones besides.
+ * Returns whether the provider is set aside by this. */
+bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int64_t now_us,
+                   bool others, const char *why);
+/* The provider said of a transaction that it cannot be used. */
+void health_refused(struct health *h, int64_t now_us, const char *why);
+/* A connection got ready. Returns whether the provider had been set aside. */
+bool health_ready(struct health *h);
+void health_worked(struct health *h); /* a transaction was replied to */
+
+/* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. */
+#define GRANT_LEAD (50 * CLOCK_MS)
+
+/* ---- pools ---------------------------------------------------------------- */
+
+struct peer {             /* a connection, as the relay knows it */
+	struct list node; /* in its pool's list by state */
+	struct pool *pool;
+	uint64_t number;
+	bool ready, finishing;
+	struct peer_facts facts;
+	size_t held;    /* attempts claiming or granted on it */
+	size_t granted; /* of those, with the worker */
+	size_t given;   /* grants so far */
+	size_t replied; /* transactions that ended with a reply */
+	size_t depth;   /* how many it may hold */
+	int64_t opened_us;
+};
+
+struct pool {
+	struct relay *relay;
+	const struct provider_settings *provider;
+	uint32_t number; /* in the spool; 0: not told */
+	struct limit *limit;
+	struct health health;
+	struct list opening, idle, partly, full; /* peers: not ready, held 0, below depth, at it */
+	size_t opening_count, ready_count, in_flight;
+	struct list parked; /* attempts that wait for this provider */
+	size_t turn;        /* the queue after which to look */
+	struct timer timer; /* when this pool may do more without news */
+};
+
+struct attempt;
+
+void pool_init(struct pool *pool, struct relay *relay, const struct provider_settings *provider);
+void pool_release(struct pool *pool);
+/* A connection that can take a grant, the emptiest; NULL: none now. */
+struct peer *pool_peer(struct pool *pool);
+/* Opens a connection if that is allowed now, else sets the timer for when it is. */
+void pool_open(struct pool *pool);
+void pool_wake_at(struct pool *pool, int64_t monotonic_us);
+void peer_take(struct peer *peer);
+void peer_give_back(struct peer *peer, bool was_granted);
+void pool_note_trouble(struct pool *pool, const char *why); /* by a reply; sets aside */
+void pool_stop(struct pool *pool);
+/* Starts attempts for as long as there is work, a token and a connection. */
+void pool_pump(struct pool *pool);
+
+/* ---- attempts --------------------------------------------------------------- */
+
+enum attempt_state {
+	ATTEMPT_PARKED,    /* chosen, waits for its provider or for tokens; nothing is claimed */
+	ATTEMPT_CLAIMING,  /* the claim is with the writer */
+	ATTEMPT_GRANTED,   /* with a worker */
+	ATTEMPT_BOUNCING,  /* the report is being made */
+	ATTEMPT_RECORDING, /* the outcome is with the writer */
+};
+
+/* One delivery that is in flight or being changed: no one else may touch it. */
+struct attempt {
+	struct list node; /* pool->parked, or relay->recording */
+	struct relay *relay;
+	enum attempt_state state;
+	struct pool *pool; /* NULL: no provider is concerned */
+	struct peer *peer; /* claiming and granted */
+	uint64_t id;
+	uint32_t n;
+	struct due_row row; /* as it stood in the index */
+	struct delivery *delivery;
+	bool claimed;
+	struct claim claim;
+	size_t tokens; /* recipients counted in the limit; 0: none */
+	int64_t depart_us;
+	struct transition *outcome; /* bouncing: what goes with the report */
+	struct timer again;         /* recording: refused, to be tried once more */
+	int64_t recording_us;       /* since when, monotonic */
+	int64_t due_again_us; /* recording: of the earliest row it writes; CLOCK_NEVER: none */
+	unsigned refusals;
+	void (*recorded)(struct attempt *attempt, bool done); /* an order waits; NULL: none */
+	void *owner;
+};
+
+/* What becomes of one recipient. */
+enum fate { FATE_SENT, FATE_AGAIN, FATE_DEFERRED, FATE_FAILED };
+struct recipient_fate {
+	enum fate fate;
+	const struct reply *reply;
+	bool expired;
+};
+
+struct attempt *attempt_new(struct relay *relay, const struct due_row *row,
+                            struct delivery *delivery); /* takes it */
+void attempt_free(struct attempt **attempt);
+bool attempt_busy(void *relay, uint64_t id, uint32_t n);
+/* Takes the next delivery for this provider and claims it for the peer. false: nothing to do. */
+bool attempt_start(struct pool *pool, struct peer *peer);
+void attempt_replied(struct attempt *attempt, struct grant_news *news);
+/* A parked one goes back to its line. */
+void attempt_unpark(struct attempt *attempt);
+void attempt_forget_loss(struct attempt *attempt);
+
+#define INDETERMINATE_WAIT CLOCK_HOUR /* ARCHITECTURE: the default of indeterminate-wait */
+
+/* ---- outcomes ----------------------------------------------------------------- */
+
+struct transition *outcome_new(struct attempt *attempt);
+/* The delivery as it was, due again at once; nobody is punished. */
+void outcome_back(struct attempt *attempt);
+/* Recipients sent, deferred and failed, as one transaction. Fates: one a recipient. */
+void outcome_fates(struct attempt *attempt, const struct recipient_fate *fates);
+/* The same, and the recipients that are AGAIN may have been sent: they wait, pinned. */
+void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates);
+void outcome_unreadable(struct attempt *attempt); /* held for an operator */
+void outcome_send(struct attempt *attempt, struct transition *t, bool now);
+bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */
+bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us);
+
+/* ---- the relay ------------------------------------------------------------------ */
+
+struct expiry {
+	size_t queue;        /* which one is being walked */
+	struct due_row line; /* where in it */
+	struct due_row from;
+	bool in_line;
+};
+
+struct relay {
+	struct relay_options options;
+	struct pool *pools; /* as the providers of the settings, without inboxes */
+	size_t pool_count;
+	struct queues queues;
+	struct table *flights;     /* (id, n): struct attempt */
+	struct table *slots;       /* claim slot: struct attempt */
+	struct table *connections; /* number: struct peer */
+	struct table *losses;      /* (id, n): deliveries whose connection broke once */
+	struct list recording;     /* attempts, oldest first */
+	size_t recording_count;
+	uint32_t last_slot;
+	uint64_t last_connection;
+	uint64_t message_max; /* the largest any listener takes */
+	bool started, stopping, pumping, again, unrouted_told;
+	struct expiry expiry;
+	struct timer due_timer;
+	struct timer housekeeping;
+};
+
+#define CALL(relay, port, ...) ((relay)->options.ports.port((relay)->options.context, __VA_ARGS__))
+
+static inline int64_t relay_wall(const struct relay *relay)
+{
+	return clock_wall(loop_clock(relay->options.loop));
+}
+
+static inline int64_t relay_now(const struct relay *relay)
+{
+	return loop_now(relay->options.loop);
+}
+
+void relay_pump(struct relay *relay); /* lets everything that can leave, leave */
+/* A provider was set aside or came back: which one each queue uses. */
+void relay_choose_pools(struct relay *relay);
+struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
+/* A row of that line may be due again. */
+void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);
+void expiry_walk(struct relay *relay);
+
+/* Key of (id, n) for the tables. */
+struct flight_key {
+	unsigned char octets[12];
+};
+struct flight_key flight_key(uint64_t id, uint32_t n);
+struct span flight_span(const struct flight_key *key);
+
+#endif

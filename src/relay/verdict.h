@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* verdict.h - what a reply means for a recipient, and an end for its provider. Pure. */
+#ifndef RELAY_VERDICT_H
+#define RELAY_VERDICT_H
+
+#include "transport/transport.h"
+
+enum verdict {
+	VERDICT_SENT,
+	VERDICT_DEFER,   /* this recipient waits, by the schedule of its route */
+	VERDICT_BOUNCE,  /* this recipient has failed for good */
+	VERDICT_AGAIN,   /* not its fault and not the provider's: at once, in another transaction */
+	VERDICT_SESSION, /* the session is over (421): at once, on another connection */
+	VERDICT_PROVIDER, /* the provider cannot be used: set aside, the mail waits unpunished */
+};
+
+struct verdict_question {
+	const struct reply *reply;
+	bool at_rcpt;
+	bool others_accepted; /* the peer took another recipient of this transaction */
+};
+enum verdict verdict_of(const struct verdict_question *question);
+
+/* How a connection ended. */
+enum ending {
+	ENDING_ORDINARY, /* idle, age, 421, asked for: open another when there is work */
+	ENDING_LOST,     /* broke while it was in use */
+	ENDING_TROUBLE,  /* never became ready: set aside */
+	ENDING_REFUSED,  /* login or TLS: set aside, and an operator has to look */
+};
+enum ending ending_of(enum connection_stage stage, const struct reply *why);
+
+#endif
