@@ -6,6 +6,7 @@ net_sources = \
 	src/net/loop.c \
 	src/net/loop.h \
 	src/net/private.h \
+	src/net/resolve.c \
 	src/net/resolve.h \
 	src/net/secure.c \
 	src/net/stream.c \
