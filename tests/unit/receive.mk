@@ -1,8 +1,10 @@
 unit_programs += \
 	tests/unit/test_receive_clients \
+	tests/unit/test_receive_data \
 	tests/unit/test_receive_parameters \
 	tests/unit/test_receive_policy \
 	tests/unit/test_receive_session
 
 receive_server = tests/unit/receive_server.c tests/unit/receive_server.h
+tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_session_SOURCES = tests/unit/test_receive_session.c $(receive_server)
