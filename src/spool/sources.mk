@@ -1,2 +1,18 @@
 spool_sources = \
-	src/spool/spool.h
+	src/spool/apply.c \
+	src/spool/directory.c \
+	src/spool/environment.c \
+	src/spool/id.c \
+	src/spool/names.c \
+	src/spool/news.c \
+	src/spool/private.h \
+	src/spool/quota.c \
+	src/spool/reader.c \
+	src/spool/records.c \
+	src/spool/remove.c \
+	src/spool/request.c \
+	src/spool/rows.c \
+	src/spool/spool.h \
+	src/spool/values.c \
+	src/spool/write.c \
+	src/spool/writer.c

@@ -62,6 +62,10 @@ int spool_number(struct spool *sp, enum spool_names kind, const char *name, uint
 /* How many entries an inbox keeps (0: all); older ones are deleted by the puts that follow. */
 void spool_keep(struct spool *sp, uint32_t inbox, size_t keep);
 
+/* The generation of the routing rules with that digest: the stored one while the digest is the
+ * stored one, else the next, which is stored. Between open and start, on the opening thread. */
+int spool_generation(struct spool *sp, struct span digest, uint64_t *generation_r);
+
 /* Starts the writer thread. */
 int spool_start(struct spool *sp, struct bytes *error);
 /* Takes what still waits, commits it, ends the writer. */
@@ -170,12 +174,14 @@ struct put {
 	struct bytes header;  /* the header section when it is no longer in body (streamed mail) */
 	struct bytes body;    /* content from piece `first_piece` on; all of it for small mail */
 	uint32_t first_piece; /* pieces already stored by spool_chunk() */
-	uint64_t reserved;    /* octets of quota held; given back or turned into stored size */
+	uint64_t reserved;    /* octets of quota held; 0 when done() is called: given back by a
+	                         refused put, turned into stored size by the other */
 	struct delivery **deliveries;
 	size_t delivery_count;
 	struct put_entry *entries;
 	size_t entry_count;
 	struct bytes records; /* private to spool: encoded by spool_put() on the asker's thread */
+	uint16_t fact_rows;   /* private to spool */
 	void *owner;          /* the asker's */
 };
 struct put *put_new(struct spool *sp);
@@ -211,11 +217,13 @@ struct transition {
 	struct due_row due;
 	bool claims, unclaims; /* this claim is added, or removed */
 	struct claim claim;
-	struct delivery
-		*now; /* as rewritten, with its due row unless it is being claimed; NULL: ended */
+	struct delivery *now;    /* as rewritten, with its due row unless it is being claimed; NULL:
+	                            ended, or claimed as it is */
 	struct delivery **apart; /* each becomes the message's next free n, with its due row */
 	size_t apart_count;
-	struct put *bounce; /* accepted in the same transaction; its own done() is not called */
+	struct put *bounce;   /* accepted in the same transaction; its own done() is not called */
+	struct bytes records; /* private to spool */
+	uint16_t now_rows;    /* private to spool */
 	void *owner;
 };
 struct transition *transition_new(uint64_t id, uint32_t n);
@@ -230,9 +238,11 @@ void spool_outcome_now(struct spool *sp, struct transition *t);
 struct inbox_removal {
 	struct spool_request request;
 	uint32_t inbox;
-	uint64_t *sequences; /* NULL: all */
+	uint64_t *sequences; /* NULL: all that are there; the asker's */
 	size_t count;
 	void *owner;
+	size_t next, committed; /* private to spool, with until: zero at first */
+	uint64_t until;
 };
 void spool_inbox_remove(struct spool *sp, struct inbox_removal *removal);
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* quota.c - room: our own quota, and the disk's.
+ *
+ * Both only stop new mail. Outcomes and deletes are never asked for room: the map is larger
+ * than the quota and a part of the disk is kept free for them. A full disk is seen
+ * at a commit and recovers by itself, because reserve() looks again.
+ */
+#include "spool/private.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/* What the process may still write to the file, when somebody limited its size (ulimit -f). */
+static uint64_t file_room(struct spool *sp)
+{
+	struct rlimit limit;
+	struct stat st;
+	mdb_filehandle_t fd;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+	    mdb_env_get_fd(sp->env, &fd) != 0 || fstat(fd, &st) != 0)
+		return UINT64_MAX;
+	return (uint64_t)st.st_size >= limit.rlim_cur ? 0 : limit.rlim_cur - (uint64_t)st.st_size;
+}
+
+bool quota_check_disk(struct spool *sp)
+{
+	struct statvfs disk;
+	uint64_t room = UINT64_MAX, reserve = DISK_RESERVE, file = file_room(sp);
+	bool full;
+
+	if (statvfs(sp->path, &disk) == 0) {
+		uint64_t part = disk.f_blocks * disk.f_frsize / DISK_RESERVE_PART;
+
+		room = disk.f_bavail * disk.f_frsize;
+		if (part < reserve)
+			reserve = part;
+	}
+	/* A limit of the file's size has no other users: what one batch can write is enough. */
+	full = room < reserve || file < 2 * BATCH_OCTETS;
+	atomic_store(&sp->full, full);
+	return full;
+}
+
+void quota_check_disk_sometimes(struct spool *sp)
+{
+	int64_t now = clock_monotonic(clock_system()), last = atomic_load(&sp->checked);
+
+	if (now - last >= DISK_CHECK_EVERY &&
+	    atomic_compare_exchange_strong(&sp->checked, &last, now))
+		quota_check_disk(sp);
+}
+
+bool spool_reserve(struct spool *sp, uint64_t octets)
+{
+	uint64_t before;
+
+	if (atomic_load_explicit(&sp->full, memory_order_relaxed)) {
+		quota_check_disk_sometimes(sp);
+		if (atomic_load(&sp->full))
+			return false;
+	}
+	before = atomic_fetch_add(&sp->held, octets);
+	if (octets <= sp->max_size && before <= sp->max_size - octets)
+		return true;
+	atomic_fetch_sub(&sp->held, octets);
+	return false;
+}
+
+void spool_unreserve(struct spool *sp, uint64_t octets)
+{
+	atomic_fetch_sub(&sp->held, octets);
+}
+
+size_t spool_piece_size(const struct spool *sp)
+{
+	return sp->piece;
+}

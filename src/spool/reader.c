@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: ISC */
+/* reader.c - reading, for any thread: one reader each.
+ *
+ * Each call renews the reader's transaction, copies out and resets it: pages that the
+ * writer frees are soon free. A row that cannot be decoded is treated as missing and said in the
+ * log, so that one bad row does not end the daemon.
+ */
+#include "spool/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+struct reader {
+	struct spool *sp;
+	MDB_txn *txn;
+	MDB_cursor *cursors[TABLE_COUNT];
+	bool current[TABLE_COUNT]; /* the cursor is of this transaction */
+};
+
+/* ---- transactions and rows ----------------------------------------------------------- */
+
+struct reader *reader_new(struct spool *sp)
+{
+	struct reader *r = memory_new(sizeof(*r));
+
+	r->sp = sp;
+	return r;
+}
+
+void reader_free(struct reader **rp)
+{
+	struct reader *r = *rp;
+
+	if (r == NULL)
+		return;
+	*rp = NULL;
+	for (int i = 0; i < TABLE_COUNT; i++)
+		if (r->cursors[i] != NULL)
+			mdb_cursor_close(r->cursors[i]);
+	if (r->txn != NULL)
+		mdb_txn_abort(r->txn);
+	free(r);
+}
+
+static void begin(struct reader *r)
+{
+	int rc = r->txn != NULL ? mdb_txn_renew(r->txn)
+	                        : mdb_txn_begin(r->sp->env, NULL, MDB_RDONLY, &r->txn);
+
+	/* "Not found" would be a lie that loses mail. */
+	if (rc != 0)
+		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
+	memset(r->current, 0, sizeof(r->current));
+}
+
+static void end(struct reader *r)
+{
+	mdb_txn_reset(r->txn);
+}
+
+static MDB_cursor *cursor_of(struct reader *r, enum table_number table)
+{
+	int rc = 0;
+
+	if (r->cursors[table] == NULL)
+		rc = mdb_cursor_open(r->txn, r->sp->table[table], &r->cursors[table]);
+	else if (!r->current[table])
+		rc = mdb_cursor_renew(r->txn, r->cursors[table]);
+	if (rc != 0)
+		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
+	r->current[table] = true;
+	return r->cursors[table];
+}
+
+static bool check(int rc)
+{
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
+	return rc == 0;
+}
+
+static bool get(struct reader *r, enum table_number table, const struct key *key,
+                struct span *value_r)
+{
+	MDB_val k = value_of(key->bytes, key->length), v;
+
+	if (!check(mdb_get(r->txn, r->sp->table[table], &k, &v)))
+		return false;
+	*value_r = span_of_value(v);
+	return true;
+}
+
+/* The first row from key on. */
+static bool seek(struct reader *r, enum table_number table, const struct key *key,
+                 struct span *key_r, struct span *value_r)
+{
+	MDB_val k = value_of(key->bytes, key->length), v;
+
+	if (!check(mdb_cursor_get(cursor_of(r, table), &k, &v, MDB_SET_RANGE)))
+		return false;
+	*key_r = span_of_value(k);
+	*value_r = span_of_value(v);
+	return true;
+}
+
+static bool next(struct reader *r, enum table_number table, struct span *key_r,
+                 struct span *value_r)
+{
+	MDB_val k, v;
+
+	if (!check(mdb_cursor_get(r->cursors[table], &k, &v, MDB_NEXT)))
+		return false;
+	*key_r = span_of_value(k);
+	*value_r = span_of_value(v);
+	return true;
+}
+
+/* The rows of a long record from its first one on; `whole` is memory for more than one. */
+static bool get_long(struct reader *r, enum table_number table,
+                     struct key (*key)(const void *context, uint16_t k), const void *context,
+                     struct bytes *whole, struct span *record_r)
+{
+	struct key here = key(context, 0);
+	uint16_t rows;
+
+	if (!get(r, table, &here, record_r))
+		return false;
+	rows = record_rows(*record_r);
+	if (rows == 1)
+		return true;
+	bytes_append_span(whole, *record_r);
+	for (uint16_t k = 1; k < rows; k++) {
+		here = key(context, k);
+		if (!get(r, table, &here, record_r))
+			return false;
+		bytes_append_span(whole, *record_r);
+	}
+	*record_r = bytes_span(whole);
+	return rows > 0;
+}
+
+static void say_bad(const char *what, uint64_t id)
+{
+	log_error("spool record cannot be read table=%s id=%016llx", what, (unsigned long long)id);
+}
+
+/* ---- messages and deliveries ----------------------------------------------------------- */
+
+static struct key facts_key(const void *context, uint16_t k)
+{
+	return key_of_message(*(const uint64_t *)context, (uint16_t)(k + 1));
+}
+
+bool reader_message(struct reader *r, uint64_t id, struct message_facts *facts_r)
+{
+	struct key key = key_of_message(id, 0);
+	struct bytes whole = { 0 };
+	struct span value;
+	struct head head;
+	bool found;
+
+	begin(r);
+	found = get(r, TABLE_MESSAGE, &key, &value);
+	if (found && (record_parse_head(value, &head) != 0 ||
+	              !get_long(r, TABLE_MESSAGE, facts_key, &id, &whole, &value) ||
+	              record_decode_facts(value, facts_r) != 0)) {
+		say_bad("message", id);
+		found = false;
+	}
+	end(r);
+	bytes_release(&whole);
+	if (!found)
+		return false;
+	facts_r->id = id;
+	facts_r->size = head.size;
+	facts_r->blob = head.blob;
+	return true;
+}
+
+struct delivery_place {
+	uint64_t id;
+	uint32_t n;
+};
+
+static struct key delivery_key(const void *context, uint16_t k)
+{
+	const struct delivery_place *place = context;
+
+	return key_of_delivery(place->id, place->n, k);
+}
+
+bool reader_delivery(struct reader *r, uint64_t id, uint32_t n, struct delivery *delivery_r)
+{
+	struct delivery_place place = { .id = id, .n = n };
+	struct bytes whole = { 0 };
+	struct span value;
+	bool found;
+
+	begin(r);
+	found = get_long(r, TABLE_DELIVERY, delivery_key, &place, &whole, &value);
+	if (found && record_decode_delivery(value, delivery_r) != 0) {
+		say_bad("delivery", id);
+		found = false;
+	}
+	end(r);
+	bytes_release(&whole);
+	if (found) {
+		delivery_r->id = id;
+		delivery_r->n = n;
+	}
+	return found;
+}
+
+size_t reader_deliveries(struct reader *r, uint64_t id, uint32_t from, uint32_t *n_r, size_t max)
+{
+	struct key key = key_of_delivery(id, from, 0);
+	struct span found, value;
+	size_t count = 0;
+	bool more;
+
+	begin(r);
+	for (more = seek(r, TABLE_DELIVERY, &key, &found, &value); more && count < max;
+	     more = next(r, TABLE_DELIVERY, &found, &value)) {
+		uint64_t owner;
+		uint32_t n;
+		uint16_t k;
+
+		if (key_parse_delivery(found, &owner, &n, &k) != 0 || owner != id)
+			break;
+		if (k == 0)
+			n_r[count++] = n;
+	}
+	end(r);
+	return count;
+}
+
+size_t reader_messages(struct reader *r, uint64_t after, uint64_t *id_r, size_t max)
+{
+	struct key key = key_of_message(after, UINT16_MAX);
+	struct span found, value;
+	size_t count = 0;
+	bool more;
+
+	begin(r);
+	for (more = seek(r, TABLE_MESSAGE, &key, &found, &value); more && count < max;
+	     more = next(r, TABLE_MESSAGE, &found, &value)) {
+		uint64_t id;
+		uint16_t k;
+
+		if (key_parse_message(found, &id, &k) == 0 && k == 0)
+			id_r[count++] = id;
+	}
+	end(r);
+	return count;
+}
+
+/* ---- bodies ------------------------------------------------------------------------------ */
+
+static bool body_piece(struct reader *r, uint64_t blob, uint64_t piece, struct span *value_r)
+{
+	struct key key = key_of_body(blob, (uint32_t)piece);
+
+	return piece <= UINT32_MAX && get(r, TABLE_BODY, &key, value_r);
+}
+
+static size_t copy_pieces(struct reader *r, uint64_t blob, uint64_t off, unsigned char *out,
+                          size_t len, bool *gone_r)
+{
+	size_t got = 0, piece = r->sp->piece;
+	struct span value;
+
+	while (got < len) {
+		uint64_t at = off + got, number = at / piece;
+		size_t skip = (size_t)(at % piece), part;
+
+		if (!body_piece(r, blob, number, &value)) {
+			/* Bodies are deleted from the front: without its first piece it is gone. */
+			*gone_r = number == 0 || !body_piece(r, blob, 0, &value);
+			break;
+		}
+		if (value.length <= skip)
+			break;
+		part = value.length - skip < len - got ? value.length - skip : len - got;
+		memcpy(out + got, value.data + skip, part);
+		got += part;
+		if (value.length < piece)
+			break;
+	}
+	return got;
+}
+
+int reader_body(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t len, size_t *got_r)
+{
+	bool gone = false;
+
+	begin(r);
+	*got_r = copy_pieces(r, blob, off, out, len, &gone);
+	end(r);
+	return gone ? -1 : 0;
+}
+
+int reader_header(struct reader *r, uint64_t blob, size_t max, struct bytes *out)
+{
+	size_t got;
+	int rc;
+
+	bytes_reserve(out, max);
+	rc = reader_body(r, blob, 0, out->data + out->length, max, &got);
+	if (rc == 0)
+		out->length += got;
+	return rc;
+}
+
+/* ---- the schedule and claims ---------------------------------------------------------------- */
+
+bool reader_due_line(struct reader *r, struct due_row *line)
+{
+	struct due_row head;
+	struct span found, value;
+	struct key key;
+	bool more;
+
+	if (key_of_next_line(line, &key) != 0)
+		return false;
+	begin(r);
+	more = seek(r, TABLE_DUE, &key, &found, &value) && key_parse_due(found, &head) == 0 &&
+	       head.queue == line->queue;
+	end(r);
+	if (more)
+		*line = head;
+	return more;
+}
+
+size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us,
+                  struct due_row *rows_r, size_t max)
+{
+	struct key key = key_of_due(from);
+	struct span found, value;
+	size_t count = 0;
+	bool more;
+
+	begin(r);
+	for (more = seek(r, TABLE_DUE, &key, &found, &value); more && count < max;
+	     more = next(r, TABLE_DUE, &found, &value)) {
+		struct due_row *row = &rows_r[count];
+
+		if (key_parse_due(found, row) != 0 || row->queue != from->queue ||
+		    row->priority != from->priority || row->class != from->class ||
+		    row->time_us > until_us)
+			break;
+		count++;
+	}
+	end(r);
+	return count;
+}
+
+void reader_claims(struct reader *r, void (*each)(void *context, const struct claim *claim),
+                   void *context)
+{
+	struct key key = key_of_claim(0, 0);
+	struct claim *claims = NULL;
+	struct span found, value;
+	size_t count = 0, capacity = 0;
+	bool more;
+
+	begin(r);
+	for (more = seek(r, TABLE_CLAIM, &key, &found, &value); more;
+	     more = next(r, TABLE_CLAIM, &found, &value)) {
+		struct claim claim;
+
+		if (key_parse_claim(found, &claim) != 0 || record_parse_claim(value, &claim) != 0) {
+			say_bad("claim", 0);
+			continue;
+		}
+		if (count == capacity) {
+			capacity = capacity == 0 ? 64 : capacity * 2;
+			claims = memory_grow(claims, capacity, sizeof(*claims));
+		}
+		claims[count++] = claim;
+	}
+	end(r);
+	for (size_t i = 0; i < count; i++)
+		each(context, &claims[i]);
+	free(claims);
+}
+
+/* ---- inboxes and counts ------------------------------------------------------------------------
+ */
+
+struct entry_place {
+	uint32_t inbox;
+	uint64_t sequence;
+};
+
+static struct key entry_key(const void *context, uint16_t k)
+{
+	const struct entry_place *place = context;
+
+	return key_of_entry(place->inbox, place->sequence, k);
+}
+
+uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uint64_t *id_r,
+                           struct bytes *summary)
+{
+	struct entry_place place = { .inbox = inbox };
+	struct key key = key_of_entry(inbox, after, UINT16_MAX);
+	struct bytes whole = { 0 };
+	struct span found, value, text;
+	uint32_t owner;
+	uint16_t k;
+	bool more;
+
+	begin(r);
+	more = seek(r, TABLE_INBOX, &key, &found, &value) &&
+	       key_parse_entry(found, &owner, &place.sequence, &k) == 0 && owner == inbox;
+	if (more && (!get_long(r, TABLE_INBOX, entry_key, &place, &whole, &value) ||
+	             record_decode_entry(value, id_r, &text) != 0)) {
+		say_bad("inbox", place.sequence);
+		*id_r = 0;
+		text = span_of(NULL, 0);
+	}
+	if (more)
+		bytes_append_span(summary, text);
+	end(r);
+	bytes_release(&whole);
+	return more ? place.sequence : 0;
+}
+
+void reader_counts(struct reader *r, struct spool_counts *counts_r)
+{
+	struct key key = key_of_text("tally");
+	struct tally tally = { 0 };
+	struct span value;
+
+	begin(r);
+	if (get(r, TABLE_META, &key, &value) && record_parse_tally(value, &tally) != 0)
+		say_bad("meta", 0);
+	end(r);
+	*counts_r = (struct spool_counts){ .messages = tally.messages,
+		                           .deliveries = tally.deliveries,
+		                           .claims = tally.claims,
+		                           .entries = tally.entries,
+		                           .octets = tally.octets };
+}

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: ISC */
+/* records.c - the only place that knows how keys and records look on the disk.
+ *
+ * Keys are big-endian, so that LMDB's order of octets is our order. Each record begins
+ * with its version. Short ones have a fixed form; long ones (facts, deliveries, inbox entries)
+ * are version, 16-bit number of rows, content, and continue under k + 1 after one page.
+ * Decoders take any octets and say -1 rather than believe them.
+ */
+#include "spool/private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define VERSION 1
+
+/* ---- keys -------------------------------------------------------------------- */
+
+static void key_u8(struct key *key, uint8_t v)
+{
+	key->bytes[key->length++] = v;
+}
+
+static void key_u16(struct key *key, uint16_t v)
+{
+	be16_store(key->bytes + key->length, v);
+	key->length += 2;
+}
+
+static void key_u32(struct key *key, uint32_t v)
+{
+	be32_store(key->bytes + key->length, v);
+	key->length += 4;
+}
+
+static void key_u64(struct key *key, uint64_t v)
+{
+	be64_store(key->bytes + key->length, v);
+	key->length += 8;
+}
+
+struct key key_of_message(uint64_t id, uint16_t k)
+{
+	struct key key = { .length = 0 };
+
+	key_u64(&key, id);
+	key_u16(&key, k);
+	return key;
+}
+
+struct key key_of_blob(uint64_t blob)
+{
+	struct key key = { .length = 0 };
+
+	key_u64(&key, blob);
+	return key;
+}
+
+struct key key_of_body(uint64_t blob, uint32_t piece)
+{
+	struct key key = { .length = 0 };
+
+	key_u64(&key, blob);
+	key_u32(&key, piece);
+	return key;
+}
+
+struct key key_of_garbage(uint8_t dead, uint64_t blob)
+{
+	struct key key = { .length = 0 };
+
+	key_u8(&key, dead);
+	key_u64(&key, blob);
+	return key;
+}
+
+struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k)
+{
+	struct key key = { .length = 0 };
+
+	key_u64(&key, id);
+	key_u32(&key, n);
+	key_u16(&key, k);
+	return key;
+}
+
+struct key key_of_due(const struct due_row *row)
+{
+	struct key key = { .length = 0 };
+
+	key_u32(&key, row->queue);
+	key_u8(&key, (uint8_t)(9 - row->priority));
+	key_u16(&key, row->class);
+	key_u64(&key, row->time_us < 0 ? 0 : (uint64_t)row->time_us);
+	key_u64(&key, row->id);
+	key_u32(&key, row->n);
+	return key;
+}
+
+struct key key_of_claim(uint32_t provider, uint32_t slot)
+{
+	struct key key = { .length = 0 };
+
+	key_u32(&key, provider);
+	key_u32(&key, slot);
+	return key;
+}
+
+struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k)
+{
+	struct key key = { .length = 0 };
+
+	key_u32(&key, inbox);
+	key_u64(&key, sequence);
+	key_u16(&key, k);
+	return key;
+}
+
+struct key key_of_text(const char *text)
+{
+	struct key key = { .length = strnlen(text, KEY_MAX) };
+
+	memcpy(key.bytes, text, key.length);
+	return key;
+}
+
+struct key key_of_inbox_tally(uint32_t inbox)
+{
+	struct key key = key_of_text("inbox-tally ");
+
+	key_u32(&key, inbox);
+	return key;
+}
+
+int key_parse_message(struct span key, uint64_t *id_r, uint16_t *k_r)
+{
+	if (key.length != 10)
+		return -1;
+	*id_r = be64_load(key.data);
+	*k_r = be16_load(key.data + 8);
+	return 0;
+}
+
+int key_parse_body(struct span key, uint64_t *blob_r, uint32_t *piece_r)
+{
+	if (key.length != 12)
+		return -1;
+	*blob_r = be64_load(key.data);
+	*piece_r = be32_load(key.data + 8);
+	return 0;
+}
+
+int key_parse_garbage(struct span key, uint8_t *dead_r, uint64_t *blob_r)
+{
+	if (key.length != 9)
+		return -1;
+	*dead_r = key.data[0];
+	*blob_r = be64_load(key.data + 1);
+	return 0;
+}
+
+int key_parse_delivery(struct span key, uint64_t *id_r, uint32_t *n_r, uint16_t *k_r)
+{
+	if (key.length != 14)
+		return -1;
+	*id_r = be64_load(key.data);
+	*n_r = be32_load(key.data + DELIVERY_N_AT);
+	*k_r = be16_load(key.data + 12);
+	return 0;
+}
+
+int key_parse_due(struct span key, struct due_row *row_r)
+{
+	if (key.length != 27 || key.data[4] > 18)
+		return -1;
+	row_r->queue = be32_load(key.data);
+	row_r->priority = (int8_t)(9 - key.data[4]);
+	row_r->class = be16_load(key.data + 5);
+	row_r->time_us = (int64_t)be64_load(key.data + 7);
+	row_r->id = be64_load(key.data + DUE_ID_AT);
+	row_r->n = be32_load(key.data + DUE_N_AT);
+	return row_r->time_us < 0 ? -1 : 0;
+}
+
+int key_parse_claim(struct span key, struct claim *claim_r)
+{
+	if (key.length != 8)
+		return -1;
+	claim_r->provider = be32_load(key.data);
+	claim_r->slot = be32_load(key.data + 4);
+	return 0;
+}
+
+int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r)
+{
+	if (key.length != 14)
+		return -1;
+	*inbox_r = be32_load(key.data);
+	*sequence_r = be64_load(key.data + INBOX_SEQ_AT);
+	*k_r = be16_load(key.data + 12);
+	return 0;
+}
+
+int key_of_next_line(const struct due_row *line, struct key *key_r)
+{
+	uint32_t place;
+
+	*key_r = (struct key){ .length = 0 };
+	key_u32(key_r, line->queue);
+	if (line->priority == SPOOL_BEFORE_FIRST) {
+		key_u8(key_r, 0);
+		key_u16(key_r, 0);
+		return 0;
+	}
+	/* Priority and class as one number: past the last class the next priority follows. */
+	place = (uint32_t)(9 - line->priority) << 16 | line->class;
+	place++;
+	if (place >> 16 > 18)
+		return -1;
+	key_u8(key_r, (uint8_t)(place >> 16));
+	key_u16(key_r, (uint16_t)place);
+	return 0;
+}
+
+/* ---- short records -------------------------------------------------------------- */
+
+static void record_u8(struct record *record, uint8_t v)
+{
+	record->bytes[record->length++] = v;
+}
+
+static void record_u16(struct record *record, uint16_t v)
+{
+	be16_store(record->bytes + record->length, v);
+	record->length += 2;
+}
+
+static void record_u32(struct record *record, uint32_t v)
+{
+	be32_store(record->bytes + record->length, v);
+	record->length += 4;
+}
+
+static void record_u64(struct record *record, uint64_t v)
+{
+	be64_store(record->bytes + record->length, v);
+	record->length += 8;
+}
+
+static void record_start(struct record *record)
+{
+	record->length = 0;
+	record_u8(record, VERSION);
+}
+
+static struct bytes_reader parse_start(struct span value)
+{
+	struct bytes_reader r = bytes_reader(value);
+
+	if (bytes_get_u8(&r) != VERSION)
+		r.failed = true;
+	return r;
+}
+
+static int parse_end(const struct bytes_reader *r)
+{
+	return r->failed || r->rest.length != 0 ? -1 : 0;
+}
+
+struct record record_of_head(const struct head *head)
+{
+	struct record record;
+
+	assert(head->entry_count <= ENTRIES_MAX);
+	record_start(&record);
+	record_u32(&record, head->holders);
+	record_u32(&record, head->next_n);
+	record_u64(&record, head->blob);
+	record_u64(&record, head->size);
+	record_u16(&record, head->pieces);
+	record_u16(&record, head->entry_count);
+	for (size_t i = 0; i < head->entry_count; i++) {
+		record_u32(&record, head->entries[i].inbox);
+		record_u64(&record, head->entries[i].sequence);
+	}
+	return record;
+}
+
+int record_parse_head(struct span value, struct head *head_r)
+{
+	struct bytes_reader r = parse_start(value);
+
+	head_r->holders = bytes_get_u32(&r);
+	head_r->next_n = bytes_get_u32(&r);
+	head_r->blob = bytes_get_u64(&r);
+	head_r->size = bytes_get_u64(&r);
+	head_r->pieces = bytes_get_u16(&r);
+	head_r->entry_count = bytes_get_u16(&r);
+	if (head_r->entry_count > ENTRIES_MAX)
+		return -1;
+	for (size_t i = 0; i < head_r->entry_count; i++) {
+		head_r->entries[i].inbox = bytes_get_u32(&r);
+		head_r->entries[i].sequence = bytes_get_u64(&r);
+	}
+	return parse_end(&r);
+}
+
+struct record record_of_blob(const struct blob_record *blob)
+{
+	struct record record;
+
+	record_start(&record);
+	record_u32(&record, blob->references);
+	record_u32(&record, blob->pieces);
+	record_u64(&record, blob->size);
+	return record;
+}
+
+int record_parse_blob(struct span value, struct blob_record *blob_r)
+{
+	struct bytes_reader r = parse_start(value);
+
+	blob_r->references = bytes_get_u32(&r);
+	blob_r->pieces = bytes_get_u32(&r);
+	blob_r->size = bytes_get_u64(&r);
+	return parse_end(&r);
+}
+
+struct record record_of_claim(const struct claim *claim)
+{
+	struct record record;
+
+	record_start(&record);
+	record_u64(&record, claim->id);
+	record_u32(&record, claim->n);
+	record_u32(&record, claim->tokens);
+	record_u64(&record, (uint64_t)claim->time_us);
+	return record;
+}
+
+int record_parse_claim(struct span value, struct claim *claim_r)
+{
+	struct bytes_reader r = parse_start(value);
+
+	claim_r->id = bytes_get_u64(&r);
+	claim_r->n = bytes_get_u32(&r);
+	claim_r->tokens = bytes_get_u32(&r);
+	claim_r->time_us = bytes_get_i64(&r);
+	return parse_end(&r);
+}
+
+struct record record_of_tally(const struct tally *tally)
+{
+	struct record record;
+
+	record_start(&record);
+	record_u64(&record, tally->last_id);
+	record_u64(&record, tally->messages);
+	record_u64(&record, tally->deliveries);
+	record_u64(&record, tally->claims);
+	record_u64(&record, tally->entries);
+	record_u64(&record, tally->octets);
+	return record;
+}
+
+int record_parse_tally(struct span value, struct tally *tally_r)
+{
+	struct bytes_reader r = parse_start(value);
+
+	tally_r->last_id = bytes_get_u64(&r);
+	tally_r->messages = bytes_get_u64(&r);
+	tally_r->deliveries = bytes_get_u64(&r);
+	tally_r->claims = bytes_get_u64(&r);
+	tally_r->entries = bytes_get_u64(&r);
+	tally_r->octets = bytes_get_u64(&r);
+	return parse_end(&r);
+}
+
+struct record record_of_inbox_tally(const struct inbox_tally *tally)
+{
+	struct record record;
+
+	record_start(&record);
+	record_u64(&record, tally->last_sequence);
+	record_u64(&record, tally->count);
+	return record;
+}
+
+int record_parse_inbox_tally(struct span value, struct inbox_tally *tally_r)
+{
+	struct bytes_reader r = parse_start(value);
+
+	tally_r->last_sequence = bytes_get_u64(&r);
+	tally_r->count = bytes_get_u64(&r);
+	return parse_end(&r);
+}
+
+/* ---- long records --------------------------------------------------------------------- */
+
+static void put_long_start(struct bytes *out)
+{
+	bytes_put_u8(out, VERSION);
+	bytes_put_u16(out, 1); /* rows: known when it is cut */
+}
+
+static struct bytes_reader get_long_start(struct span value)
+{
+	struct bytes_reader r = parse_start(value);
+
+	bytes_get_u16(&r);
+	return r;
+}
+
+uint16_t record_rows(struct span first_row)
+{
+	if (first_row.length < 3 || first_row.data[0] != VERSION)
+		return 0;
+	return be16_load(first_row.data + 1);
+}
+
+static void put_optional(struct bytes *out, const char *text)
+{
+	bytes_put_u8(out, text != NULL);
+	if (text != NULL)
+		bytes_put_text(out, text);
+}
+
+static char *get_optional(struct bytes_reader *r)
+{
+	return bytes_get_u8(r) != 0 ? bytes_get_text(r) : NULL;
+}
+
+static void put_address(struct bytes *out, const struct address *address)
+{
+	bytes_put_text(out, address->text);
+	bytes_put_u16(out, (uint16_t)address->local_length);
+}
+
+static void get_address(struct bytes_reader *r, struct address *address)
+{
+	address->text = bytes_get_text(r);
+	address->local_length = bytes_get_u16(r);
+	if (address->local_length > strlen(address->text))
+		r->failed = true;
+}
+
+static void put_trace(struct bytes *out, const struct trace *trace)
+{
+	put_optional(out, trace->helo);
+	put_optional(out, trace->client);
+	put_optional(out, trace->by);
+	put_optional(out, trace->with);
+	put_optional(out, trace->tls);
+	put_optional(out, trace->recipient);
+	bytes_put_i64(out, trace->time_us);
+}
+
+static void get_trace(struct bytes_reader *r, struct trace *trace)
+{
+	trace->helo = get_optional(r);
+	trace->client = get_optional(r);
+	trace->by = get_optional(r);
+	trace->with = get_optional(r);
+	trace->tls = get_optional(r);
+	trace->recipient = get_optional(r);
+	trace->time_us = bytes_get_i64(r);
+}
+
+void record_encode_facts(const struct message_facts *facts, struct bytes *out)
+{
+	put_long_start(out);
+	put_address(out, &facts->sender);
+	bytes_put_u8(out, (uint8_t)facts->body);
+	bytes_put_u8(out, facts->smtputf8);
+	bytes_put_u8(out, (uint8_t)facts->ret);
+	put_optional(out, facts->envid);
+	put_optional(out, facts->login);
+	put_trace(out, &facts->trace);
+}
+
+int record_decode_facts(struct span value, struct message_facts *facts_r)
+{
+	struct bytes_reader r = get_long_start(value);
+	uint8_t body, ret;
+
+	*facts_r = (struct message_facts){ .id = 0 };
+	get_address(&r, &facts_r->sender);
+	body = bytes_get_u8(&r);
+	facts_r->smtputf8 = bytes_get_u8(&r) != 0;
+	ret = bytes_get_u8(&r);
+	facts_r->envid = get_optional(&r);
+	facts_r->login = get_optional(&r);
+	get_trace(&r, &facts_r->trace);
+	if (parse_end(&r) != 0 || body > BODY_BINARYMIME || ret > RET_HDRS) {
+		message_facts_release(facts_r);
+		return -1;
+	}
+	facts_r->body = (enum envelope_body)body;
+	facts_r->ret = (enum envelope_ret)ret;
+	return 0;
+}
+
+void record_encode_delivery(const struct delivery *delivery, struct bytes *out)
+{
+	assert(delivery->count <= SPOOL_RECIPIENTS_MAX);
+	put_long_start(out);
+	bytes_put_u32(out, delivery->queue);
+	bytes_put_u64(out, delivery->generation);
+	bytes_put_u8(out, (uint8_t)(9 - delivery->priority));
+	bytes_put_u16(out, delivery->class);
+	bytes_put_i64(out, delivery->due_us);
+	bytes_put_i64(out, delivery->accepted_us);
+	bytes_put_u32(out, delivery->attempts);
+	bytes_put_u32(out, delivery->pinned);
+	bytes_put_i64(out, delivery->pinned_until_us);
+	bytes_put_u16(out, (uint16_t)delivery->count);
+	for (size_t i = 0; i < delivery->count; i++) {
+		const struct delivery_recipient *recipient = &delivery->recipients[i];
+
+		put_address(out, &recipient->to.address);
+		bytes_put_u8(out, (uint8_t)recipient->to.notify);
+		put_optional(out, recipient->to.orcpt);
+		put_optional(out, recipient->last_reply);
+	}
+}
+
+static void get_recipients(struct bytes_reader *r, struct delivery *delivery, size_t count)
+{
+	if (r->failed || count > SPOOL_RECIPIENTS_MAX) {
+		r->failed = true;
+		return;
+	}
+	delivery->recipients = memory_new_array(count, sizeof(*delivery->recipients));
+	for (; delivery->count < count && !r->failed; delivery->count++) {
+		struct delivery_recipient *recipient = &delivery->recipients[delivery->count];
+
+		get_address(r, &recipient->to.address);
+		recipient->to.notify = bytes_get_u8(r);
+		recipient->to.orcpt = get_optional(r);
+		recipient->last_reply = get_optional(r);
+	}
+}
+
+int record_decode_delivery(struct span value, struct delivery *delivery_r)
+{
+	struct bytes_reader r = get_long_start(value);
+	uint8_t priority;
+
+	*delivery_r = (struct delivery){ .id = 0 };
+	delivery_r->queue = bytes_get_u32(&r);
+	delivery_r->generation = bytes_get_u64(&r);
+	priority = bytes_get_u8(&r);
+	delivery_r->priority = (int8_t)(9 - (priority & 0x1f));
+	delivery_r->class = bytes_get_u16(&r);
+	delivery_r->due_us = bytes_get_i64(&r);
+	delivery_r->accepted_us = bytes_get_i64(&r);
+	delivery_r->attempts = bytes_get_u32(&r);
+	delivery_r->pinned = bytes_get_u32(&r);
+	delivery_r->pinned_until_us = bytes_get_i64(&r);
+	get_recipients(&r, delivery_r, bytes_get_u16(&r));
+	if (parse_end(&r) != 0 || priority > 18 || delivery_r->due_us < 0) {
+		delivery_release(delivery_r);
+		return -1;
+	}
+	return 0;
+}
+
+void record_encode_entry(struct span summary, struct bytes *out)
+{
+	put_long_start(out);
+	bytes_put_u64(out, 0); /* ENTRY_ID_AT: the writer's */
+	bytes_append_span(out, summary);
+}
+
+int record_decode_entry(struct span value, uint64_t *id_r, struct span *summary_r)
+{
+	struct bytes_reader r = get_long_start(value);
+
+	*id_r = bytes_get_u64(&r);
+	*summary_r = r.rest;
+	return r.failed ? -1 : 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/* rows.c - a request's rows, encoded on the asker's thread for the writer to copy.
+ *
+ * Rows lie one after the other in request memory: a struct row, the key, the value. What only
+ * the writer knows (id, n, sequence) is zero in them until it fills it in.
+ */
+#include "spool/private.h"
+
+#include <assert.h>
+#include <string.h>
+
+void rows_add(struct bytes *rows, struct row row, const struct key *key, struct span value)
+{
+	row.key_length = (uint8_t)key->length;
+	row.value_length = (uint32_t)value.length;
+	bytes_append(rows, &row, sizeof(row));
+	bytes_append(rows, key->bytes, key->length);
+	bytes_append_span(rows, value);
+}
+
+void rows_of_long(struct bytes *rows, struct row row, struct key (*key)(void *context, uint16_t k),
+                  void *context, struct bytes *record, size_t piece)
+{
+	size_t count = (record->length + piece - 1) / piece;
+
+	assert(count > 0 && count <= UINT16_MAX);
+	be16_store(record->data + 1, (uint16_t)count); /* after the version */
+	for (size_t k = 0; k < count; k++) {
+		size_t left = record->length - k * piece;
+		struct key here = key(context, (uint16_t)k);
+
+		rows_add(rows, row, &here,
+		         span_of(record->data + k * piece, left < piece ? left : piece));
+	}
+}
+
+static struct key facts_key(void *context, uint16_t k)
+{
+	(void)context;
+	return key_of_message(0, (uint16_t)(k + 1));
+}
+
+void rows_of_facts(struct bytes *rows, const struct message_facts *facts, size_t piece,
+                   uint16_t *count_r)
+{
+	struct bytes record = { 0 };
+
+	bytes_reserve(&record, 256);
+	record_encode_facts(facts, &record);
+	rows_of_long(rows, (struct row){ .table = TABLE_MESSAGE, .append = true }, facts_key, NULL,
+	             &record, piece);
+	*count_r = be16_load(record.data + 1);
+	bytes_release(&record);
+}
+
+static struct key delivery_key(void *context, uint16_t k)
+{
+	const struct delivery *delivery = context;
+
+	return key_of_delivery(delivery->id, delivery->n, k);
+}
+
+void rows_of_delivery(struct bytes *rows, const struct delivery *delivery, uint16_t group,
+                      bool with_due, bool append, size_t piece)
+{
+	struct due_row due = { .queue = delivery->queue,
+		               .priority = delivery->priority,
+		               .class = delivery->class,
+		               .time_us = delivery->due_us,
+		               .id = delivery->id,
+		               .n = delivery->n };
+	struct bytes record = { 0 };
+	struct key key;
+
+	assert(delivery->priority >= -9 && delivery->priority <= 9 && delivery->due_us >= 0);
+	bytes_reserve(&record, 64 + 64 * delivery->count);
+	record_encode_delivery(delivery, &record);
+	rows_of_long(rows,
+	             (struct row){ .table = TABLE_DELIVERY, .group = group, .append = append },
+	             delivery_key, (void *)(uintptr_t)delivery, &record, piece);
+	bytes_release(&record);
+	if (!with_due)
+		return;
+	key = key_of_due(&due);
+	rows_add(rows, (struct row){ .table = TABLE_DUE, .group = group }, &key, span_of(NULL, 0));
+}
+
+static struct key entry_key(void *context, uint16_t k)
+{
+	const uint32_t *inbox = context;
+
+	return key_of_entry(*inbox, 0, k);
+}
+
+void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group, size_t piece)
+{
+	struct bytes record = { 0 };
+	uint32_t inbox = entry->inbox;
+
+	bytes_reserve(&record, 16 + entry->summary.length);
+	record_encode_entry(bytes_span(&entry->summary), &record);
+	rows_of_long(rows, (struct row){ .table = TABLE_INBOX, .group = group }, entry_key, &inbox,
+	             &record, piece);
+	bytes_release(&record);
+}
