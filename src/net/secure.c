@@ -117,6 +117,10 @@ void secure_start(struct stream *s, struct tls_context *tls, const char *peer_na
 		return;
 	}
 	SSL_set_bio(secure->ssl, bio, bio);
+	if (SSL_is_server(secure->ssl))
+		SSL_set_accept_state(secure->ssl);
+	else
+		SSL_set_connect_state(secure->ssl);
 	if (tls_peer_init(&secure->peer, secure->ssl, peer_name) < 0) {
 		stream_fail(s, "cannot begin TLS: '%s' is no name that a certificate could be for",
 		            peer_name == NULL ? "" : peer_name);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/x509err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,6 +75,17 @@ static int readable(const char *what, const char *path, struct bytes *error)
 	return -1;
 }
 
+static const char *cure_of_key(void)
+{
+	switch (ERR_GET_REASON(ERR_peek_last_error())) {
+	case X509_R_KEY_VALUES_MISMATCH:
+	case X509_R_KEY_TYPE_MISMATCH:
+		return " (it belongs to another certificate)";
+	default:
+		return " (PEM without a passphrase is expected)";
+	}
+}
+
 static int load_server(SSL_CTX *ssl, const char *certificate, const char *key, struct bytes *error)
 {
 	if (readable("certificate", certificate, error) < 0 || readable("key", key, error) < 0)
@@ -83,9 +95,7 @@ static int load_server(SSL_CTX *ssl, const char *certificate, const char *key, s
 		return fail_file(error, "certificate", certificate,
 		                 " (PEM is expected, the server's own certificate first)");
 	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
-		return fail_file(error, "key", key, " (PEM without a passphrase is expected)");
-	if (SSL_CTX_check_private_key(ssl) != 1)
-		return fail_file(error, "key", key, " (it belongs to another certificate)");
+		return fail_file(error, "key", key, cure_of_key());
 	return 0;
 }
 
