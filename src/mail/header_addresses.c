@@ -228,6 +228,7 @@ static void scan_next(struct scan *s)
 	case '\t':
 	case '\r':
 	case '\n':
+	case ')': /* of no comment */
 		s->box.space = true;
 		s->at++;
 		break;
