@@ -1,6 +1,9 @@
 relay_sources = \
 	src/relay/attempt.c \
+	src/relay/bounce.c \
 	src/relay/bounce.h \
+	src/relay/dsn.c \
+	src/relay/dsn.h \
 	src/relay/expiry.c \
 	src/relay/grant.c \
 	src/relay/health.c \

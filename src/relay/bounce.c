@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/* bounce.c - decides whether a failure is reported, reads the original, routes the report.
+ *
+ * Runs in a helper: reading a cold message may wait for the disk. The report goes in
+ * like any other mail, with the null reverse-path, so that it ends wherever the rules send it.
+ */
+#include "relay/bounce.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "mail/header.h"
+#include "relay/dsn.h"
+
+/* A message is returned whole up to here; beyond it only its header. */
+#define RETURN_MAX (64 * 1024) /* octets */
+#define PIECE      (16 * 1024) /* octets read at a time */
+
+/* Those who did not ask to be spared a report (RFC 3461 4.1). */
+static size_t to_report(struct bounce_failure *out, const struct bounce_request *request)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < request->count; i++)
+		if (!(request->failures[i].to.notify & NOTIFY_NEVER) &&
+		    (request->failures[i].to.notify == NOTIFY_DEFAULT ||
+		     (request->failures[i].to.notify & NOTIFY_FAILURE)))
+			out[count++] = request->failures[i];
+	return count;
+}
+
+static int read_whole(struct reader *reader, const struct message_facts *facts, struct bytes *out)
+{
+	size_t got = 0;
+
+	do {
+		bytes_reserve(out, PIECE);
+		if (reader_body(reader, facts->blob, out->length, out->data + out->length, PIECE,
+		                &got) != 0)
+			return -1;
+		out->length += got;
+	} while (got > 0 && out->length <= RETURN_MAX);
+	return out->length <= RETURN_MAX && dsn_is_plain(bytes_span(out)) ? 0 : -1;
+}
+
+/* Returns whether it is the whole message; else its header section, or nothing. */
+static bool read_original(const struct bounce_maker *maker, struct reader *reader,
+                          const struct message_facts *facts, struct bytes *out)
+{
+	bool full = facts->ret == RET_FULL ||
+	            (facts->ret == RET_DEFAULT && maker->settings->bounce_full);
+
+	if (full && facts->size <= RETURN_MAX && read_whole(reader, facts, out) == 0)
+		return true;
+	bytes_clear(out);
+	if (reader_header(reader, facts->blob, HEADER_MAX, out) != 0)
+		bytes_clear(out);
+	out->length = header_length(bytes_span(out));
+	return false;
+}
+
+static void fill_facts(struct put *put, const struct bounce_maker *maker, int64_t now_us)
+{
+	struct message_facts *facts = &put->facts;
+	const char *hostname = maker->settings->hostname;
+
+	facts->sender.text = memory_text("");
+	facts->body = BODY_7BIT;
+	facts->size = put->body.length;
+	facts->trace.helo = memory_text(hostname);
+	facts->trace.client = memory_text("unix:penstock");
+	facts->trace.by = memory_text(hostname);
+	facts->trace.with = memory_text("LOCAL");
+	facts->trace.time_us = now_us;
+}
+
+static void route_report(const struct bounce_maker *maker, struct put *put,
+                         const struct address *to, int64_t now_us)
+{
+	struct envelope envelope;
+	struct recipient recipient = { .notify = NOTIFY_DEFAULT };
+
+	envelope_init(&envelope);
+	envelope.sender.text = memory_text("");
+	envelope.smtputf8 = put->facts.smtputf8 = address_is_utf8(to);
+	address_copy(&recipient.address, to);
+	envelope_add_recipient(&envelope, &recipient);
+	route_put(maker->router, put, maker->spool, &envelope, NULL, maker->intake, now_us);
+	envelope_release(&envelope);
+}
+
+static struct put *make(const struct bounce_maker *maker, struct reader *reader,
+                        const struct bounce_request *request, const struct message_facts *facts,
+                        const struct bounce_failure *failures, size_t count)
+{
+	struct put *put = put_new(maker->spool);
+	struct bytes original = { 0 };
+	int64_t now = clock_wall(maker->clock);
+	struct dsn dsn = { .hostname = maker->settings->hostname,
+		           .from = maker->settings->bounce_from,
+		           .to = &facts->sender,
+		           .envid = facts->envid,
+		           .id = request->id,
+		           .n = request->n,
+		           .arrived_us = facts->trace.time_us,
+		           .now_us = now,
+		           .failures = failures,
+		           .count = count };
+
+	dsn.full = read_original(maker, reader, facts, &original);
+	dsn.original = bytes_span(&original);
+	dsn_format(&dsn, &put->body);
+	bytes_release(&original);
+	fill_facts(put, maker, now);
+	route_report(maker, put, &facts->sender, now);
+	return put;
+}
+
+struct put *bounce_make(const struct bounce_maker *maker, struct reader *reader,
+                        const struct bounce_request *request)
+{
+	struct bounce_failure failures[SPOOL_RECIPIENTS_MAX];
+	struct message_facts facts = { 0 };
+	struct put *put = NULL;
+	size_t count = to_report(failures, request);
+
+	if (count == 0 || !reader_message(reader, request->id, &facts))
+		return NULL;
+	/* A report of a report would never end (RFC 5321 4.5.5). */
+	if (!address_is_null(&facts.sender))
+		put = make(maker, reader, request, &facts, failures, count);
+	message_facts_release(&facts);
+	return put;
+}
