@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -352,6 +353,18 @@ static void got_reply(struct connection *c, const struct reply *reply, uint64_t 
 		(void)transactions_got(c, &expect, reply);
 }
 
+/* A reply is copied for every recipient: what nobody keeps goes first. Only EHLO's is read. */
+static void trim(struct reply *reply)
+{
+	size_t length = REPLY_TEXT_MAX;
+
+	if (reply->text == NULL || strnlen(reply->text, REPLY_TEXT_MAX + 1) <= REPLY_TEXT_MAX)
+		return;
+	while (length > 0 && ((unsigned char)reply->text[length] & 0xc0) == 0x80)
+		length--; /* not inside a character */
+	reply->text[length] = '\0';
+}
+
 /* Takes what is there, reply by reply; true: there was one, and the connection lives. */
 static bool take_replies(struct connection *c)
 {
@@ -368,6 +381,8 @@ static bool take_replies(struct connection *c)
 		if (progress == READ_MORE)
 			return any;
 		any = true;
+		if (c->state == STATE_READY)
+			trim(&reply);
 		guard_enter(c, &g);
 		if (progress == READ_BROKEN)
 			connection_fail(c, 451, "4.5.0", "what the peer says is not SMTP");
