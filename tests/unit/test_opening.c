@@ -244,8 +244,7 @@ static void test_starttls(void **state)
 	hears(&s, EHLO);
 	says(&s, "250-smarthost.test\r\n250-STARTTLS\r\n250-SIZE 5\r\n250 PIPELINING\r\n");
 	hears(&s, "STARTTLS\r\n");
-	says(&s, "220 go\r\n");
-	secures(&s);
+	secures(&s, "220 go\r\n");
 	hears(&s, EHLO);
 	assert_int_equal(s.readies, 0);
 	says(&s, "250-smarthost.test\r\n250 DSN\r\n");
@@ -276,8 +275,7 @@ static void test_ehlo_after_tls(void **state)
 		stage_begin(&s);
 		says(&s, HELLO);
 		says(&s, OFFERS);
-		says(&s, "220 go\r\n");
-		secures(&s);
+		secures(&s, "220 go\r\n");
 		bytes_clear(&s.heard);
 		says(&s, replies[i]);
 		assert_true(s.closed);
@@ -331,8 +329,7 @@ static void test_bad_certificates(void **state)
 		says(&s, HELLO);
 		says(&s, OFFERS);
 		hears(&s, EHLO "STARTTLS\r\n");
-		says(&s, "220 go\r\n");
-		secures(&s);
+		secures(&s, "220 go\r\n");
 		if (rows[i].good) {
 			hears(&s, EHLO);
 			says(&s, OFFERS_A);

@@ -72,8 +72,9 @@ void stage_tls(struct stage *s, enum tls_trust trust, enum certificate_kind kind
 	bytes_release(&error);
 }
 
-void secures(struct stage *s)
+void secures(struct stage *s, const char *text)
 {
+	stream_write_text(s->peer, text);
 	stream_start_tls(s->peer, s->peer_tls, NULL);
 	pass(s, 0);
 }

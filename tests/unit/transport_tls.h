@@ -9,7 +9,7 @@ enum certificate_kind { CERTIFICATE_GOOD, CERTIFICATE_UNKNOWN, CERTIFICATE_EXPIR
 
 /* The peer gets a certificate for smarthost.test, the client trusts it (unless UNKNOWN). */
 void stage_tls(struct stage *s, enum tls_trust trust, enum certificate_kind kind);
-/* The peer's side of the handshake begins. */
-void secures(struct stage *s);
+/* The peer says so in clear, then begins its side of the handshake. */
+void secures(struct stage *s, const char *text);
 
 #endif
