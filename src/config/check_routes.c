@@ -161,6 +161,9 @@ static void check_bounce_from(const struct settings *s, struct problems *problem
 	struct address address = { 0 };
 	const char *error;
 
+	/* The default is as good as the hostname, which is told by itself. */
+	if (origin_find(s, SECTION_BOUNCES, 0, setting_find(SECTION_BOUNCES, "from")) == NULL)
+		return;
 	if (address_parse(&address, span_of_text(s->bounce_from), 0, &error) != 0)
 		problem_at(problems, &place,
 		           "\"%.80s\" is no address (%s): write one such as "

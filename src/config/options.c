@@ -296,6 +296,11 @@ static int unknown_argument(const char *argument, struct bytes *error)
 		if (known[i].kind != REFUSED)
 			near = nearest_name(name + 2, known[i].name, near);
 	}
+	if (near != NULL && strcmp(name + 2, near) == 0) {
+		bytes_printf(error, "%s: takes no value", name);
+		free(name);
+		return -1;
+	}
 	bytes_printf(error, "%.80s: no such option", name);
 	if (near != NULL)
 		bytes_printf(error, ": did you mean --%s?", near);

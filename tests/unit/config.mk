@@ -1,7 +1,22 @@
 config_case = tests/unit/config_case.c tests/unit/config_case.h
 
 unit_programs += \
+	tests/unit/test_check \
+	tests/unit/test_check_routes \
 	tests/unit/test_endpoints \
+	tests/unit/test_language \
+	tests/unit/test_options \
+	tests/unit/test_overrides \
 	tests/unit/test_parse \
+	tests/unit/test_places \
+	tests/unit/test_print \
+	tests/unit/test_secret \
+	tests/unit/test_settings \
 	tests/unit/test_values
+tests_unit_test_check_SOURCES = tests/unit/test_check.c $(config_case)
+tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_case)
+tests_unit_test_overrides_SOURCES = tests/unit/test_overrides.c $(config_case)
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)
+tests_unit_test_print_SOURCES = tests/unit/test_print.c $(config_case)
+tests_unit_test_secret_SOURCES = tests/unit/test_secret.c $(config_case)
+tests_unit_test_settings_SOURCES = tests/unit/test_settings.c $(config_case)
