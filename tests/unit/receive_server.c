@@ -264,6 +264,39 @@ void server_vanish(struct server *v)
 	settle(v);
 }
 
+/* ---- conveniences ---------------------------------------------------------- */
+
+bool text_starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+bool text_ends(const char *text, const char *with)
+{
+	size_t length = strlen(text), tail = strlen(with);
+
+	return length >= tail && strcmp(text + length - tail, with) == 0;
+}
+
+bool stored_is(const struct stored *m, struct span content)
+{
+	return span_equal(bytes_span(&m->content), content);
+}
+
+void server_open_data(struct server *v)
+{
+	server_connect(v);
+	assert_true(text_ends(server_say(v, SERVER_OPENING),
+	                      "\r\n354 End data with <CR><LF>.<CR><LF>\r\n"));
+}
+
+void large_content(struct bytes *out, size_t size, const char *line_end)
+{
+	bytes_append_text(out, "Received: by x\r\nSubject: large\r\n\r\n");
+	for (unsigned n = 0; out->length < size; n++)
+		bytes_printf(out, "line %u of many, none like the other%s", n, line_end);
+}
+
 /* ---- the whole -------------------------------------------------------------- */
 
 void server_init(struct server *v)

@@ -62,4 +62,16 @@ void server_pass(struct server *v, int64_t us);
 void server_greet(struct server *v);
 void server_forget_stored(struct server *v);
 
+bool text_starts(const char *text, const char *with);
+bool text_ends(const char *text, const char *with);
+bool stored_is(const struct stored *m, struct span content);
+/* A header and lines of numbers, so that a lost or doubled piece shows. */
+void large_content(struct bytes *out, size_t size, const char *line_end);
+
+/* Up to the content; the second for a session that has greeted. */
+#define SERVER_AGAIN   "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n"
+#define SERVER_OPENING "EHLO client.example\r\n" SERVER_AGAIN
+/* Connects and says it. */
+void server_open_data(struct server *v);
+
 #endif
