@@ -186,7 +186,6 @@ static void put_done(struct spool_request *request, int result)
 		put_accepted(s, put);
 		put->first_piece = 0; /* the chunks are the message's now */
 	} else {
-		s->reserved = put->reserved;
 		session_refuse(s, no_room.code, no_room.enhanced, no_room.text);
 	}
 	session_reset(s);

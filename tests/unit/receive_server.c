@@ -12,26 +12,6 @@
 #include "base/memory.h"
 #include "receive_server.h"
 
-/* ---- what spool.h gives every asker; the spool's own take their place ------ */
-
-__attribute__((weak)) void put_free(struct put **put)
-{
-	struct message_facts *facts = &(*put)->facts;
-
-	address_release(&facts->sender);
-	trace_release(&facts->trace);
-	free(facts->login);
-	bytes_release(&(*put)->header);
-	bytes_release(&(*put)->body);
-	free(*put);
-	*put = NULL;
-}
-
-__attribute__((weak)) struct span put_header(const struct put *put)
-{
-	return bytes_span(put->header.length > 0 ? &put->header : &put->body);
-}
-
 /* ---- the scripted store -------------------------------------------------- */
 
 static bool store_reserve(void *context, uint64_t octets)
@@ -134,7 +114,6 @@ static void store_message(struct server *v, struct put *put)
 	m->body = put->facts.body;
 	m->id = put->facts.id = ++v->next_id;
 	m->reserved = put->reserved;
-	v->reserved -= put->reserved; /* stored, in a real spool */
 	v->blob = 0;
 	bytes_clear(&v->chunks);
 }
@@ -158,6 +137,8 @@ static void complete_put(struct server *v, int result)
 	v->put = NULL;
 	if (result == 0)
 		store_message(v, put);
+	v->reserved -= put->reserved; /* given back, or turned into stored size */
+	put->reserved = 0;
 	put->request.done(&put->request, result);
 }
 
