@@ -1,16 +1,159 @@
 /* SPDX-License-Identifier: ISC */
-/* penstockd.c - the daemon: options, privileges, threads and their orderly stop. */
+/* penstockd.c - the daemon's command: what is asked, what it says to a terminal, its exit status.
+ *
+ * The running parts are daemon.c's.
+ */
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/settings.h"
+#include "daemon.h"
+
+struct greeting {
+	const struct settings *settings;
+	const struct overrides *over;
+};
+
+/* The penstock command beside our own binary, for the text that shows how to send a mail. */
+static void command_path(struct bytes *out)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	bytes_append_text(out, "penstock");
+	if (n <= 0)
+		return;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash == NULL)
+		return;
+	memcpy(slash, "/penstock", sizeof("/penstock"));
+	/* An installed pair lives in sbin and bin: there the bare name is right. */
+	if (access(self, X_OK) == 0) {
+		bytes_clear(out);
+		bytes_append_text(out, self);
+	}
+}
+
+static void greet_catch(const struct settings *settings, unsigned port)
+{
+	const struct listener_settings *first = &settings->listeners[0];
+	struct bytes command = { 0 };
+
+	command_path(&command);
+	fprintf(stderr,
+	        "penstockd catches mail; nothing leaves this machine.\n"
+	        "  Point your application at SMTP host %s, port %u (any login is accepted, "
+	        "STARTTLS works).\n"
+	        "  Send a first mail:  %s send --to you@example.com\n"
+	        "  Stop with Ctrl-C.\n",
+	        first->address, port, bytes_text(&command));
+	bytes_release(&command);
+}
+
+static void greet(void *context, unsigned port)
+{
+	const struct greeting *g = context;
+	const struct settings *settings = g->settings;
+
+	log_info("ready version=%s mode=%s spool=%s", PACKAGE_VERSION,
+	         settings->mode == MODE_CATCH ? "catch" : "relay", settings->spool_path);
+	if (settings->mode == MODE_CATCH)
+		greet_catch(settings, port);
+	else if (g->over->relay != NULL)
+		fprintf(stderr, "penstockd relays: point applications at SMTP host %s, port %u\n",
+		        settings->listeners[0].address, port);
+}
+
+static void say_notes(const struct bytes *notes)
+{
+	struct bytes copy = { 0 };
+	char *line, *rest;
+
+	bytes_append_span(&copy, bytes_span(notes));
+	bytes_append_char(&copy, '\0');
+	for (rest = (char *)copy.data; (line = strsep(&rest, "\n")) != NULL;)
+		if (*line != '\0')
+			log_warning("configuration note=%s", log_quoted(line));
+	bytes_release(&copy);
+}
+
+static int run(struct settings *settings, const struct overrides *over)
+{
+	struct greeting greeting = { settings, over };
+	struct daemon_options options = { .ready = greet, .context = &greeting };
+	struct bytes error = { 0 };
+	int status = EX_OK;
+
+	if (over->relay != NULL)
+		options.probe = &settings->providers[0];
+	if (daemon_run(settings, &options, &error) < 0) {
+		fprintf(stderr, "penstockd: %s\n", bytes_text(&error));
+		status = EX_UNAVAILABLE;
+	}
+	bytes_release(&error);
+	return status;
+}
+
+static int load_and_act(const struct overrides *over, enum overrides_action action)
+{
+	struct bytes error = { 0 }, notes = { 0 }, text = { 0 };
+	struct settings *settings;
+	int status = EX_OK;
+
+	if (settings_load(&settings, over, &error, &notes) < 0) {
+		fprintf(stderr, "penstockd: %s\n", bytes_text(&error));
+		bytes_release(&error);
+		bytes_release(&notes);
+		return EX_CONFIG;
+	}
+	log_open("penstockd", settings->log_target, settings->log_format, settings->log_level);
+	say_notes(&notes);
+	if (action == ACTION_CHECK) {
+		settings_print(settings, &text);
+		fwrite(text.data, 1, text.length, stdout);
+	} else {
+		status = run(settings, over);
+	}
+	bytes_release(&notes);
+	bytes_release(&text);
+	settings_release(&settings);
+	return status;
+}
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		puts(PACKAGE_STRING);
-		return 0;
+	extern char **environ;
+	struct overrides over = { 0 };
+	struct bytes error = { 0 };
+	enum overrides_action action;
+
+	/* OpenSSL writes with write(2): a peer that went must not end the process. */
+	signal(SIGPIPE, SIG_IGN);
+	if (overrides_parse(&over, argc, argv, environ, &action, &error) < 0) {
+		fprintf(stderr, "penstockd: %s\n%s", bytes_text(&error), overrides_usage());
+		bytes_release(&error);
+		return EX_USAGE;
 	}
-	fputs("usage: penstockd --version\n", stderr);
-	return 64;
+	switch (action) {
+	case ACTION_HELP:
+		fputs(overrides_usage(), stdout);
+		return EX_OK;
+	case ACTION_VERSION:
+		puts(PACKAGE_STRING);
+		return EX_OK;
+	case ACTION_RUN:
+	case ACTION_CHECK:
+		break;
+	}
+	return load_and_act(&over, action);
 }

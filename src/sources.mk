@@ -1,4 +1,16 @@
 # The two programs; everything else of src/ is in libpenstock.a.
-penstockd_sources = src/penstockd.c
+penstockd_sources = \
+	src/background.c \
+	src/background.h \
+	src/daemon.c \
+	src/daemon.h \
+	src/dispatcher.c \
+	src/dispatcher.h \
+	src/penstockd.c \
+	src/prepare.c \
+	src/service.h \
+	src/stopping.c \
+	src/worker.c \
+	src/worker.h
 penstock_sources = src/penstock.c
 EXTRA_DIST += src/README.md

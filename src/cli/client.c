@@ -230,9 +230,5 @@ void client_escape(struct client *c, struct bytes *out, const char *text)
 
 void client_smtp_path(const struct client *c, struct bytes *out)
 {
-	const char *slash = strrchr(c->socket, '/');
-
-	if (slash != NULL)
-		bytes_append(out, c->socket, (size_t)(slash - c->socket) + 1);
-	bytes_append_text(out, "smtp.sock");
+	settings_local_socket(c->socket, out);
 }

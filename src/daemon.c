@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/* daemon.c - the parts of a running penstockd: made, wired, started and stopped in order.
+ *
+ * Start: listeners are bound first (as root), then the user is changed, then the spool is opened,
+ * and only then do threads run. Stop: listeners, sessions, grants, transactions in flight, the
+ * writer's last commit, the control socket, the threads.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metric.h"
+#include "dispatcher.h"
+#include "service.h"
+#include "worker.h"
+
+/* Jobs that wait for a helper: one a session's login or a connection's name, and the bounces in
+ * flight. */
+#define HELPER_WAITING_MAX 100000
+#define HELPER_THREADS     4
+
+static void on_terminate(void *context)
+{
+	stop_begin(context, "signal");
+}
+
+static void on_hangup(void *context)
+{
+	(void)context;
+	log_warning("reload is not supported: stop and start to apply a changed configuration");
+}
+
+/* An order to stop from another thread (the follower, the control API). */
+struct stop_item {
+	struct channel_item item;
+	const char *why;
+};
+
+static void stop_arrived(struct channel_item *item, void *receiver)
+{
+	struct stop_item *stop = (struct stop_item *)item;
+
+	stop_begin(receiver, stop->why);
+	free(stop);
+}
+
+static void post_stop(struct service *s, const char *why)
+{
+	struct stop_item *stop = memory_new(sizeof(*stop));
+
+	stop->item.arrived = stop_arrived;
+	stop->why = why;
+	channel_post(s->daemon.main, &stop->item);
+}
+
+static void follower_enough(void *context)
+{
+	post_stop(context, "exit-after");
+}
+
+static void control_stop(void *context)
+{
+	post_stop(context, "control");
+}
+
+static void control_order(void *context, struct relay_order *order)
+{
+	struct service *s = context;
+
+	dispatcher_order(s->daemon.dispatcher, order);
+}
+
+static void control_status(void *context, struct relay_status_request *request)
+{
+	struct service *s = context;
+
+	dispatcher_status(s->daemon.dispatcher, request);
+}
+
+/* ---- starting ------------------------------------------------------------------- */
+
+static void accepted(void *context, int fd)
+{
+	struct bound *b = context;
+	struct service *s = b->service;
+
+	worker_accept(s->daemon.workers[s->next_worker], b->index, fd);
+	s->next_worker = (s->next_worker + 1) % s->daemon.worker_count;
+}
+
+static int start_follower(struct service *s, struct bytes *error)
+{
+	const struct settings *settings = s->daemon.settings;
+	struct follower_options options = {
+		.spool = s->daemon.spool,
+		.print = settings->print,
+		.save = settings->save,
+		.exit_after = settings->exit_after,
+		.enough = follower_enough,
+		.context = s,
+	};
+
+	if (settings->print == PRINT_OFF && settings->save == NULL && settings->exit_after == 0)
+		return 0;
+	if (spool_number(s->daemon.spool, SPOOL_NAME_INBOX, settings->inboxes[0].name,
+	                 &options.inbox) < 0)
+		return -1;
+	return follower_start(&s->follower, &options, error);
+}
+
+static int start_web(struct service *s, struct bytes *error)
+{
+	const struct web_options options = {
+		.control_fd = s->control_fd,
+		.settings = s->daemon.settings,
+		.spool = s->daemon.spool,
+		.router = s->daemon.router,
+		.clock = s->daemon.clock,
+		.order = control_order,
+		.status = control_status,
+		.stop = control_stop,
+		.context = s,
+	};
+
+	s->control_fd = -1;
+	return web_start(&s->web, &options, error);
+}
+
+static void probed(void *context, const struct provider_settings *provider, const char *why)
+{
+	(void)context;
+	if (why == NULL)
+		fprintf(stderr, "ready: connected to %s port %u as asked; mail is relayed there\n",
+		        provider->host, (unsigned)provider->port);
+	else
+		fprintf(stderr,
+		        "not ready: %s port %u: %s\n"
+		        "mail is accepted and kept; delivery is tried again until it works\n",
+		        provider->host, (unsigned)provider->port, why);
+}
+
+static size_t worker_count(const struct settings *settings)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (settings->workers > 0)
+		return settings->workers;
+	return cores < 1 ? 1 : (size_t)cores;
+}
+
+static int make_threads(struct service *s, struct bytes *error)
+{
+	struct daemon *d = &s->daemon;
+	const struct worker_events worker_events = { stop_drained, stop_quiet, s };
+	const struct dispatcher_events dispatcher_events = { stop_idle, probed, s };
+
+	d->helpers = helper_new("helper", HELPER_THREADS, HELPER_WAITING_MAX);
+	d->clients = clients_new();
+	d->worker_count = worker_count(d->settings);
+	d->workers = memory_new_array(d->worker_count, sizeof(struct worker *));
+	if (dispatcher_new(&d->dispatcher, d, &dispatcher_events, error) < 0)
+		return -1;
+	for (size_t i = 0; i < d->worker_count; i++)
+		d->workers[i] = worker_new(d, i, &worker_events);
+	return 0;
+}
+
+static int start_threads(struct service *s, struct bytes *error)
+{
+	struct daemon *d = &s->daemon;
+
+	if (start_follower(s, error) < 0 || spool_start(d->spool, error) < 0)
+		return -1;
+	for (size_t i = 0; i < d->worker_count; i++)
+		if (worker_start(d->workers[i], error) < 0)
+			return -1;
+	if (dispatcher_start(d->dispatcher, error) < 0 || start_web(s, error) < 0)
+		return -1;
+	for (size_t i = 0; i < d->settings->listener_count; i++) {
+		struct bound *b = &s->bounds[i];
+		const struct listener_settings *l = &d->settings->listeners[i];
+
+		b->listener = listener_new(s->loop, b->fd, accepted, b);
+		if (l->is_unix)
+			log_info("listening on=unix:%s", l->address);
+		else
+			log_info("listening on=%s port=%u", l->name,
+			         (unsigned)listener_port(b->fd));
+	}
+	return 0;
+}
+
+static size_t descriptors_wanted(const struct settings *settings)
+{
+	size_t wanted = 100; /* our own: spool, channels, loops, logs */
+
+	for (size_t i = 0; i < settings->listener_count; i++)
+		if (!settings->listeners[i].is_unix)
+			wanted += settings->listeners[i].max_connections;
+	for (size_t i = 0; i < settings->provider_count; i++)
+		wanted += settings->providers[i].connections;
+	return wanted;
+}
+
+/* The handlers only write to the main loop; whichever thread a signal interrupts goes on. */
+static void watch_signals(struct service *s, struct signal_watch *watches[3])
+{
+	watches[0] = signal_watch_new(s->loop, SIGTERM, on_terminate, s);
+	watches[1] = signal_watch_new(s->loop, SIGINT, on_terminate, s);
+	watches[2] = signal_watch_new(s->loop, SIGHUP, on_hangup, s);
+}
+
+static int service_start(struct service *s, struct bytes *error)
+{
+	struct daemon *d = &s->daemon;
+
+	background_raise_descriptors(descriptors_wanted(d->settings));
+	if (d->settings->spool_temporary) {
+		d->settings->spool_path = background_temporary_directory(error);
+		if (d->settings->spool_path == NULL)
+			return -1;
+	}
+	if (prepare_sockets(s, error) < 0 ||
+	    background_directory(d->settings->spool_path, 0700, d->settings, error) < 0)
+		return -1;
+	if (!d->settings->foreground && background_fork(error) < 0)
+		return -1;
+	if (background_drop_privileges(d->settings, error) < 0 || prepare_spool(s, error) < 0 ||
+	    prepare_tls(d, error) < 0)
+		return -1;
+	s->loop = loop_new(d->clock);
+	d->main = channel_new(s);
+	loop_attach(s->loop, d->main);
+	timer_init(&s->patience, s->loop, stop_patience_over, s);
+	return make_threads(s, error);
+}
+
+/* ---- the end ------------------------------------------------------------------------ */
+
+/* The writer's last commit posts completions to threads that still run; then they go. */
+static void service_stop(struct service *s)
+{
+	struct daemon *d = &s->daemon;
+
+	prepare_close(s);
+	if (d->spool != NULL)
+		spool_stop(d->spool);
+	follower_stop(&s->follower);
+	web_stop(&s->web);
+	for (size_t i = 0; i < d->worker_count && d->workers[i] != NULL; i++) {
+		worker_exit(d->workers[i]);
+		worker_join(d->workers[i]);
+	}
+	if (d->dispatcher != NULL) {
+		dispatcher_exit(d->dispatcher);
+		dispatcher_join(d->dispatcher);
+	}
+	helper_free(&d->helpers);
+}
+
+static void service_release(struct service *s)
+{
+	struct daemon *d = &s->daemon;
+
+	for (size_t i = 0; i < d->worker_count; i++)
+		worker_free(&d->workers[i]);
+	dispatcher_free(&d->dispatcher);
+	clients_free(&d->clients);
+	router_free(&d->router);
+	spool_close(&d->spool);
+	for (size_t i = 0; d->listener_tls != NULL && i < d->settings->listener_count; i++)
+		tls_context_free(&d->listener_tls[i]);
+	for (size_t i = 0; d->provider_tls != NULL && i < d->settings->provider_count; i++)
+		tls_context_free(&d->provider_tls[i]);
+	if (s->control_fd >= 0)
+		close(s->control_fd);
+	if (d->main != NULL) {
+		channel_receive(d->main);
+		loop_free(&s->loop);
+		channel_free(&d->main);
+	}
+	free(d->listener_tls);
+	free(d->provider_tls);
+	free(d->workers);
+	free(s->bounds);
+}
+
+int daemon_run(struct settings *settings, const struct daemon_options *options, struct bytes *error)
+{
+	struct service s = { .control_fd = -1 };
+	struct signal_watch *watches[3] = { NULL, NULL, NULL };
+	int rc;
+
+	s.daemon.settings = settings;
+	s.daemon.clock = clock_system();
+	s.daemon.intake = inbox_intake();
+	rc = service_start(&s, error);
+	if (rc == 0) {
+		watch_signals(&s, watches);
+		rc = start_threads(&s, error);
+	}
+	if (rc == 0) {
+		if (options->probe != NULL)
+			dispatcher_probe(s.daemon.dispatcher, options->probe);
+		options->ready(options->context,
+		               s.bounds == NULL ? 0 : listener_port(s.bounds[0].fd));
+		background_ready();
+		loop_run(s.loop);
+	}
+	service_stop(&s);
+	for (size_t i = 0; i < 3; i++)
+		signal_watch_free(&watches[i]);
+	service_release(&s);
+	if (rc == 0)
+		unlink(settings->control_socket);
+	if (settings->spool_temporary && settings->spool_path != NULL)
+		background_remove_directory(settings->spool_path);
+	log_info("stopped");
+	return rc;
+}

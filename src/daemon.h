@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/* daemon.h - what the threads of one penstockd share: all of it immutable once they run,
+ * or safe from any thread by its own contract. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "base/helper.h"
+#include "config/settings.h"
+#include "net/tls.h"
+#include "receive/receive.h"
+#include "relay/route.h"
+#include "spool/spool.h"
+
+struct worker;
+struct dispatcher;
+
+struct daemon {
+	struct settings *settings;
+	const struct clock *clock;
+	struct spool *spool;
+	struct router *router;
+	struct intake intake;
+	struct clients *clients;
+	struct helper *helpers;            /* names, bounces */
+	struct tls_context **listener_tls; /* by listener; NULL: no TLS there */
+	struct tls_context **provider_tls; /* by provider; NULL: never TLS */
+	struct worker **workers;
+	size_t worker_count;
+	struct dispatcher *dispatcher;
+	struct channel *main; /* the main thread's */
+};
+
+/* Index of a provider of daemon->settings. */
+static inline size_t daemon_provider_index(const struct daemon *d,
+                                           const struct provider_settings *provider)
+{
+	return (size_t)(provider - d->settings->providers);
+}
+
+struct daemon_options {
+	const struct provider_settings *probe; /* --relay: try it once at the start; NULL: no */
+	/* Called once when everything runs; `port` is the first listener's. */
+	void (*ready)(void *context, unsigned port);
+	void *context;
+};
+
+/* Starts everything, runs until told to stop, stops in order. -1 with *error when it cannot start.
+ */
+int daemon_run(struct settings *settings, const struct daemon_options *options,
+               struct bytes *error);
+
+#endif

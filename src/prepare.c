@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/* prepare.c - what has to be there before threads run: sockets (bound as root), the spool with its
+ * numbers, TLS contexts. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "base/memory.h"
+#include "service.h"
+
+void prepare_close(struct service *s)
+{
+	for (size_t i = 0; i < s->daemon.settings->listener_count; i++) {
+		const struct listener_settings *l = &s->daemon.settings->listeners[i];
+		struct bound *b = &s->bounds[i];
+
+		if (b->listener != NULL)
+			listener_free(&b->listener);
+		else if (b->fd >= 0)
+			close(b->fd);
+		if (b->fd >= 0 && l->is_unix)
+			unlink(l->address);
+		b->fd = -1;
+	}
+}
+
+static int make_parent(const char *path, const struct settings *settings, struct bytes *error)
+{
+	char *copy = memory_text(path);
+	char *slash = strrchr(copy, '/');
+	int rc = 0;
+
+	if (slash != NULL && slash != copy) {
+		*slash = '\0';
+		/* As root others reach smtp.sock through it; a user's sockets are the user's. */
+		rc = background_directory(copy, geteuid() == 0 ? 0755 : 0700, settings, error);
+	}
+	free(copy);
+	return rc;
+}
+
+static int bind_one(struct service *s, struct bound *b, struct bytes *error)
+{
+	const struct listener_settings *l = &s->daemon.settings->listeners[b->index];
+
+	if (!l->is_unix)
+		b->fd = listener_bind_tcp(l->address, l->port, error);
+	else if (make_parent(l->address, s->daemon.settings, error) == 0)
+		b->fd = listener_bind_unix(l->address, l->unix_mode, error);
+	return b->fd < 0 ? -1 : 0;
+}
+
+int prepare_sockets(struct service *s, struct bytes *error)
+{
+	const struct settings *settings = s->daemon.settings;
+
+	s->bounds = memory_new_array(settings->listener_count, sizeof(*s->bounds));
+	for (size_t i = 0; i < settings->listener_count; i++)
+		s->bounds[i] = (struct bound){ .service = s, .index = i, .fd = -1 };
+	for (size_t i = 0; i < settings->listener_count; i++)
+		if (bind_one(s, &s->bounds[i], error) < 0)
+			return -1;
+	if (make_parent(settings->control_socket, settings, error) < 0)
+		return -1;
+	s->control_fd = listener_bind_unix(settings->control_socket, 0600, error);
+	if (s->control_fd < 0)
+		return -1;
+	if (geteuid() == 0)
+		background_share(settings->control_socket, "penstock", 0660);
+	return 0;
+}
+
+static int prepare_listener_tls(struct daemon *d, size_t i, struct bytes *error)
+{
+	const struct listener_settings *l = &d->settings->listeners[i];
+	struct bytes certificate = { 0 }, key = { 0 };
+	int rc = 0;
+
+	if (l->tls == LISTENER_TLS_OFF)
+		return 0;
+	if (l->certificate != NULL)
+		return tls_context_new_server(&d->listener_tls[i], l->certificate, l->key, error);
+	bytes_printf(&certificate, "%s/certificate.pem", d->settings->spool_path);
+	bytes_printf(&key, "%s/key.pem", d->settings->spool_path);
+	rc = tls_make_certificate(bytes_text(&certificate), bytes_text(&key), d->settings->hostname,
+	                          error);
+	if (rc == 0)
+		rc = tls_context_new_server(&d->listener_tls[i], bytes_text(&certificate),
+		                            bytes_text(&key), error);
+	bytes_release(&certificate);
+	bytes_release(&key);
+	return rc;
+}
+
+static int prepare_provider_tls(struct daemon *d, size_t i, struct bytes *error)
+{
+	static const enum tls_trust trust[] = {
+		[TLS_VERIFY_FULL] = TLS_TRUST_FULL,
+		[TLS_VERIFY_CA] = TLS_TRUST_CA,
+		[TLS_VERIFY_PIN] = TLS_TRUST_PIN,
+		[TLS_VERIFY_OFF] = TLS_TRUST_OFF,
+	};
+	const struct provider_settings *p = &d->settings->providers[i];
+
+	if (p->kind != PROVIDER_SMTP || p->tls == PROVIDER_TLS_NEVER)
+		return 0;
+	return tls_context_new_client(&d->provider_tls[i], trust[p->verify], p->tls_ca, p->tls_pin,
+	                              error);
+}
+
+int prepare_tls(struct daemon *d, struct bytes *error)
+{
+	d->listener_tls = memory_new_array(d->settings->listener_count, sizeof(*d->listener_tls));
+	d->provider_tls = memory_new_array(d->settings->provider_count, sizeof(*d->provider_tls));
+	for (size_t i = 0; i < d->settings->listener_count; i++)
+		if (prepare_listener_tls(d, i, error) < 0)
+			return -1;
+	for (size_t i = 0; i < d->settings->provider_count; i++)
+		if (prepare_provider_tls(d, i, error) < 0)
+			return -1;
+	return 0;
+}
+
+int prepare_spool(struct service *s, struct bytes *error)
+{
+	struct daemon *d = &s->daemon;
+	const struct settings *settings = d->settings;
+	const struct spool_options options = {
+		.path = settings->spool_path,
+		.max_size = settings->spool_max_size,
+		.mode = settings->mode == MODE_CATCH ? SPOOL_CATCH : SPOOL_RELAY,
+		.clock = d->clock,
+	};
+
+	if (spool_open(&d->spool, &options, error) < 0)
+		return -1;
+	for (size_t i = 0; i < settings->inbox_count; i++) {
+		const struct inbox_settings *inbox = &settings->inboxes[i];
+		uint32_t number;
+
+		if (spool_number(d->spool, SPOOL_NAME_INBOX, inbox->name, &number) < 0) {
+			bytes_printf(error, "cannot number inbox '%s' in the spool", inbox->name);
+			return -1;
+		}
+		spool_keep(d->spool, number, inbox->keep);
+	}
+	return router_new(&d->router, settings, d->spool, error);
+}

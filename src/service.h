@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* service.h - one running penstockd, as the files of its main thread see it: daemon.c makes and
+ * starts the parts, prepare.c what they need first, stopping.c ends them in order. */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include "daemon.h"
+#include "inbox/inbox.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "web/web.h"
+
+enum stage { STAGE_RUNNING, STAGE_DRAINING, STAGE_ENDING, STAGE_ABANDONING, STAGE_CLOSED };
+
+struct bound {
+	struct service *service;
+	size_t index; /* of settings->listeners */
+	int fd;
+	struct listener *listener;
+};
+
+struct service {
+	struct daemon daemon;
+	struct loop *loop;
+	struct bound *bounds;
+	int control_fd;
+	struct web *web;
+	struct follower *follower;
+	size_t next_worker;
+	enum stage stage;
+	struct timer patience;
+	size_t drained, quiet;
+	bool idle;
+	int status;
+};
+
+/* prepare.c: each returns 0, or -1 with *error. */
+int prepare_sockets(struct service *s, struct bytes *error); /* binds everything */
+void prepare_close(struct service *s);                       /* and unlinks Unix sockets */
+int prepare_spool(struct service *s,
+                  struct bytes *error); /* opens it, numbers inboxes and routes */
+int prepare_tls(struct daemon *d, struct bytes *error);
+
+/* stopping.c */
+void stop_begin(struct service *s, const char *why);
+void stop_patience_over(void *context); /* of service->patience */
+void stop_drained(void *context, size_t number);
+void stop_quiet(void *context, size_t number);
+void stop_idle(void *context);
+
+#endif
