@@ -3,6 +3,8 @@ EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/certificates \
 	tests/lib/fetch-peers \
+	tests/lib/peers.py \
+	tests/lib/penstock.py \
 	tests/lib/postfix.py \
 	tests/lib/run \
 	tests/lib/totals

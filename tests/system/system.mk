@@ -3,5 +3,6 @@ TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
 	tests/system/test_peers.py \
+	tests/system/test_relay.py \
 	tests/system/test_programs.py
 EXTRA_DIST += tests/system/run $(system_files)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: ISC
+"""Applications -> penstockd -> a plain smarthost: everything arrives, once, unchanged."""
+
+import smtplib
+
+import pytest
+
+from penstock import Penstockd, wait_until
+from peers import Sink, source
+
+
+@pytest.fixture
+def sink():
+    with Sink() as sink:
+        yield sink
+
+
+@pytest.mark.threads
+def test_a_message_is_relayed_with_its_trace_field(build, tmp_path, sink):
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("a@example.com", ["B@Example.org", "c@example.net"],
+                            "Subject: one\r\n\r\n.dot\r\n..dots\r\nend\r\n")
+        wait_until(lambda: len(sink.messages) == 1, "one message at the smarthost")
+        message = sink.messages[0]
+        assert message.sender == "a@example.com"
+        assert message.recipients == ["B@Example.org", "c@example.net"]
+        head, _, rest = message.content.partition(b"Subject: ")
+        assert head.startswith(b"Received: from client.test")
+        assert b"relay.test" in head and b" id " in head
+        assert rest == b"one\r\n\r\n.dot\r\n..dots\r\nend\r\n"
+        daemon.drained()
+
+
+@pytest.mark.threads
+def test_thousands_arrive_unchanged_over_few_connections(build, tmp_path, sink, peers):
+    count = 3000
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
+        source(peers, daemon.port, sessions=20, messages=count, length=4096)
+        wait_until(lambda: len(sink.messages) >= count, f"{count} messages at the smarthost", 60)
+        daemon.drained()
+        assert len(sink.messages) == count
+        assert sink.connections <= 10 + count // 100  # messages-per-connection
+        bodies = {message.content.partition(b"\r\n\r\n")[2] for message in sink.messages}
+        assert len(bodies) == 1
+
+
+def test_every_recipient_of_a_long_list_gets_it_once(build, tmp_path, sink):
+    recipients = [f"user{n}@example.org" for n in range(170)]
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("a@example.com", recipients, "Subject: many\r\n\r\nhi\r\n")
+        wait_until(lambda: sum(len(m.recipients) for m in sink.messages) >= 170, "all recipients")
+        daemon.drained()
+        assert sorted(r for m in sink.messages for r in m.recipients) == sorted(recipients)
+
+
+def test_a_large_message_passes_through_unchanged(build, tmp_path, sink):
+    line = "".join(chr(33 + n % 90) for n in range(70)) + "\r\n"
+    body = "Subject: large\r\n\r\n" + line * (20 * 1024 * 1024 // len(line))
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("a@example.com", ["b@example.org"], body)
+        wait_until(lambda: len(sink.messages) == 1, "the large message", 60)
+        assert sink.messages[0].content.endswith(body.encode())
+        daemon.drained()
+
+
+def test_a_temporary_refusal_is_tried_again_and_a_permanent_one_bounces(build, tmp_path, sink):
+    refused = {"later@example.org": ["451 4.7.1 come back"], "never@example.org": ["550 5.1.1 nobody"] * 9}
+    sink.refuse(lambda address: refused.get(address, []))
+    with Penstockd(build, tmp_path, relay_to=sink.port,
+                   extra='route "all" { via = { "sink" } retry = { "1s" } }') as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("from@example.com", ["later@example.org", "good@example.org", "never@example.org"],
+                            "Subject: three fates\r\n\r\nhi\r\n")
+        wait_until(lambda: len(sink.messages) == 3, "good, the bounce and the retry")
+        daemon.drained()
+    by_recipient = {message.recipients[0]: message for message in sink.messages}
+    assert set(by_recipient) == {"good@example.org", "later@example.org", "from@example.com"}
+    bounce = by_recipient["from@example.com"]
+    assert bounce.sender == ""
+    assert b"never@example.org" in bounce.content and b"550 5.1.1 nobody" in bounce.content
+    assert b"later@example.org" not in bounce.content
+
+
+def test_no_bounce_for_the_null_reverse_path(build, tmp_path, sink):
+    sink.refuse(lambda address: ["550 5.1.1 nobody"])
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("", ["b@example.org"], "Subject: a bounce\r\n\r\nhi\r\n")
+        wait_until(lambda: sink.refused >= 1, "the refusal")
+        daemon.drained()
+    assert sink.messages == []
+
+
+def test_a_smarthost_that_was_down_gets_the_mail_later(build, tmp_path, sink):
+    port = sink.port
+    sink.stop()
+    with Penstockd(build, tmp_path, relay_to=port) as daemon:
+        with daemon.smtp() as client:
+            client.sendmail("a@example.com", ["b@example.org"], "Subject: wait\r\n\r\nhi\r\n")
+        wait_until(lambda: daemon.cli_json("status")["providers"][0]["state"] == "set-aside",
+                   "the provider is set aside")
+        assert daemon.cli_json("queue")[0]["deliveries"][0]["state"] in ("queued", "deferred")
+        sink.start(port)
+        wait_until(lambda: len(sink.messages) == 1, "the message")
+
+
+def test_what_was_accepted_survives_a_restart(build, tmp_path, sink):
+    port = sink.port
+    sink.stop()
+    with Penstockd(build, tmp_path, relay_to=port) as daemon:
+        with daemon.smtp() as client:
+            for n in range(5):
+                client.sendmail("a@example.com", [f"b{n}@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+        daemon.restart()
+        sink.start(port)
+        wait_until(lambda: len(sink.messages) == 5, "all five")
+
+
+def test_mail_to_itself_ends_as_a_bounce_not_as_a_loop(build, tmp_path):
+    """RFC 5321 6.3: too many Received fields."""
+    with Penstockd(build, tmp_path, arguments=["--catch"], options=["--smtp", "127.0.0.1:0", "--spool", "none"]) as daemon:
+        with daemon.smtp() as client:
+            client.ehlo()
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail("a@example.com", ["b@example.org"],
+                                "Received: from a by b; x\r\n" * 101 + "Subject: loop\r\n\r\nhi\r\n")
+        assert refused.value.smtp_code == 554 and b"5.4.6" in refused.value.smtp_error
