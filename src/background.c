@@ -30,9 +30,9 @@ void background_raise_descriptors(size_t wanted)
 		return;
 	if (limit.rlim_cur < wanted)
 		log_info("descriptors limited wanted=%zu have=%llu: raise LimitNOFILE= or "
-		            "ulimit -n, "
-		            "or lower max-connections",
-		            wanted, (unsigned long long)limit.rlim_cur);
+		         "ulimit -n, "
+		         "or lower max-connections",
+		         wanted, (unsigned long long)limit.rlim_cur);
 }
 
 /* The parent's part: waits for one octet (ready) or the child's end. */
