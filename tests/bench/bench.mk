@@ -1,3 +1,5 @@
 # Built and run by `make bench` only.
 # bench_programs += tests/bench/bench_NAME          load generators, sinks
 # bench_scripts += tests/bench/run                  what to run, in this order
+bench_programs += tests/bench/bench_spool
+bench_scripts += tests/bench/bench_spool.sh

@@ -1,0 +1,9 @@
+#!/bin/sh
+# What the spool can do by itself: many sessions, one session, accepted and relayed, small and large.
+# SPDX-License-Identifier: ISC
+set -e
+bench=${TOP_BUILDDIR:-.}/tests/bench/bench_spool
+"$bench" 2 25 3 4096
+"$bench" 1 1 3 4096
+"$bench" 2 25 3 60000
+"$bench" 2 100 3 4096 relay
