@@ -26,16 +26,28 @@ void lab_init(struct lab *lab, enum spool_mode mode)
 		                               .clock = &lab->clock.clock };
 }
 
-void lab_open(struct lab *lab)
+void lab_open_only(struct lab *lab)
 {
 	struct bytes error = { 0 };
 
 	if (spool_open(&lab->sp, &lab->options, &error) != 0)
 		fail_msg("%s", bytes_text(&error));
-	if (spool_start(lab->sp, &error) != 0)
-		fail_msg("%s", bytes_text(&error));
 	lab->home = channel_new(lab);
 	lab->reader = reader_new(lab->sp);
+}
+
+void lab_start(struct lab *lab)
+{
+	struct bytes error = { 0 };
+
+	if (spool_start(lab->sp, &error) != 0)
+		fail_msg("%s", bytes_text(&error));
+}
+
+void lab_open(struct lab *lab)
+{
+	lab_open_only(lab);
+	lab_start(lab);
 }
 
 void lab_close(struct lab *lab)

@@ -21,6 +21,8 @@ struct lab {
 
 void lab_init(struct lab *lab, enum spool_mode mode); /* makes the directory, opens nothing */
 void lab_open(struct lab *lab);                       /* and starts */
+void lab_open_only(struct lab *lab);                  /* requests wait until lab_start() */
+void lab_start(struct lab *lab);
 void lab_close(struct lab *lab);                      /* stops and closes; the directory stays */
 void lab_reopen(struct lab *lab);
 void lab_release(struct lab *lab); /* and removes the directory */

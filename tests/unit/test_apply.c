@@ -70,11 +70,282 @@ static void stores_long_deliveries(void **state)
 	lab_is_good(lab);
 }
 
+/* ---- transitions: the rows that each leaves ------------------------------------------ */
+
+struct rows {
+	size_t messages, deliveries, due, claims, bodies;
+};
+
+static void rows_are(struct lab *lab, struct rows want)
+{
+	struct spool_counts counts;
+
+	assert_int_equal(lab_rows(lab->sp, TABLE_BLOB), want.messages);
+	assert_int_equal(lab_rows(lab->sp, TABLE_DELIVERY), want.deliveries);
+	assert_int_equal(lab_rows(lab->sp, TABLE_DUE), want.due);
+	assert_int_equal(lab_rows(lab->sp, TABLE_CLAIM), want.claims);
+	assert_int_equal(lab_rows(lab->sp, TABLE_BODY), want.bodies);
+	reader_counts(lab->reader, &counts);
+	assert_int_equal(counts.messages, want.messages);
+	assert_int_equal(counts.deliveries, want.deliveries);
+	assert_int_equal(counts.claims, want.claims);
+	lab_is_good(lab);
+}
+
+static void claims_and_sends(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 5000);
+	struct delivery *d;
+
+	rows_are(lab, (struct rows){ 1, 1, 1, 0, 2 });
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 7)), 0);
+	rows_are(lab, (struct rows){ 1, 1, 0, 1, 2 });
+	d = lab_read(lab, id, 1);
+	assert_int_equal(d->attempts, 1);
+	delivery_free(&d);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 7)), 0);
+	rows_are(lab, (struct rows){ 0, 0, 0, 0, 0 });
+	assert_int_equal(lab_rows(lab->sp, TABLE_MESSAGE), 0);
+}
+
+static void claims_without_rewriting(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10);
+	struct transition *t = lab_to_claim(lab, id, 1, 7);
+	struct delivery *d;
+
+	delivery_free(&t->now);
+	assert_int_equal(lab_claim(lab, t), 0);
+	rows_are(lab, (struct rows){ 1, 1, 0, 1, 1 });
+	d = lab_read(lab, id, 1);
+	assert_int_equal(d->attempts, 0);
+	delivery_free(&d);
+}
+
+static void defers(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10);
+	struct transition *t;
+	struct delivery *d;
+
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 7)), 0);
+	t = lab_to_defer(lab, id, 1, 7, LAB_WALL + CLOCK_HOUR);
+	t->now->pinned = 3;
+	t->now->recipients[0].last_reply = memory_text("451 4.7.1 Greylisted");
+	assert_int_equal(lab_outcome(lab, t), 0);
+	rows_are(lab, (struct rows){ 1, 1, 1, 0, 1 });
+	d = lab_read(lab, id, 1);
+	assert_true(d->due_us == LAB_WALL + CLOCK_HOUR);
+	assert_int_equal(d->pinned, 3);
+	assert_string_equal(d->recipients[0].last_reply, "451 4.7.1 Greylisted");
+	delivery_free(&d);
+}
+
+/* Held, released and moved: another due row, no claim. */
+static void moves(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10);
+	const int64_t times[] = { CLOCK_NEVER, LAB_WALL, 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct transition *t = lab_to_claim(lab, id, 1, 0);
+
+		t->claims = false;
+		t->now->due_us = times[i];
+		t->now->queue = (uint32_t)i;
+		assert_int_equal(lab_outcome(lab, t), 0);
+		rows_are(lab, (struct rows){ 1, 1, 1, 0, 1 });
+	}
+}
+
+static void expires(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10);
+	struct transition *t = lab_to_claim(lab, id, 1, 0);
+
+	t->claims = false;
+	delivery_free(&t->now);
+	assert_int_equal(lab_outcome(lab, t), 0);
+	rows_are(lab, (struct rows){ 0, 0, 0, 0, 0 });
+}
+
+/* A grant takes two of five; the outcome separates these: each part is a delivery. */
+static void splits(void **state)
+{
+	struct lab *lab = *state;
+	struct put *put = lab_message(lab, 10);
+	struct transition *t;
+	uint32_t n[8];
+	uint64_t id;
+
+	put_add_delivery(put, lab_delivery(1, 0, 5, LAB_WALL, 2));
+	assert_int_equal(lab_put(lab, put, &id), 0);
+	t = lab_to_claim(lab, id, 1, 7);
+	transition_apart(t, lab_delivery(1, 0, 5, LAB_WALL, 3));
+	assert_int_equal(lab_claim(lab, t), 0);
+	rows_are(lab, (struct rows){ 1, 2, 1, 1, 1 });
+
+	t = lab_to_end(lab, id, 1, 7);
+	transition_apart(t, lab_delivery(1, 0, 5, LAB_WALL + 5, 1));
+	transition_apart(t, lab_delivery(4, 0, 5, LAB_WALL + 9, 1));
+	assert_int_equal(lab_outcome(lab, t), 0);
+	rows_are(lab, (struct rows){ 1, 3, 3, 0, 1 });
+	assert_int_equal(reader_deliveries(lab->reader, id, 0, n, 8), 3);
+	assert_int_equal(n[0], 2);
+	assert_int_equal(n[1], 3);
+	assert_int_equal(n[2], 4);
+	assert_int_equal(reader_deliveries(lab->reader, id, 3, n, 1), 1);
+	assert_int_equal(n[0], 3);
+}
+
+/* The failure and its bounce are one transaction; the bounce is due at once. */
+static void bounces(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10), bounce;
+	struct put *put = lab_message(lab, 3000);
+	struct transition *t;
+	struct fate fate;
+
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 7)), 0);
+	put_add_delivery(put, lab_delivery(2, 0, 1, LAB_WALL, 1));
+	t = lab_to_end(lab, id, 1, 7);
+	t->bounce = put;
+	lab_send_outcome(lab, t, &fate);
+	lab_wait(lab, &fate.done);
+	assert_int_equal(fate.result, 0);
+	bounce = t->bounce->facts.id;
+	transition_free(&t);
+	assert_true(bounce > id);
+	rows_are(lab, (struct rows){ 1, 1, 1, 0, 1 });
+	assert_true(lab_body_is(lab, bounce, 3000));
+}
+
+/* Two deliveries and an inbox entry hold one body: it goes with the last of them. */
+static void holds(void **state)
+{
+	struct lab *lab = *state;
+	struct put *put = lab_message(lab, 5000);
+	struct bytes summary = { 0 };
+	uint64_t id, sequence = 1;
+
+	put_add_delivery(put, lab_delivery(1, 0, 5, LAB_WALL, 1));
+	put_add_delivery(put, lab_delivery(2, 0, 5, LAB_WALL, 1));
+	bytes_append_text(&summary, "summary");
+	put_add_entry(put, 1, &summary);
+	assert_int_equal(lab_put(lab, put, &id), 0);
+	for (uint32_t n = 1; n <= 2; n++) {
+		assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, n, n)), 0);
+		assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, n, n)), 0);
+	}
+	rows_are(lab, (struct rows){ 1, 0, 0, 0, 2 });
+	assert_int_equal(lab_remove(lab, 1, &sequence, 1), 0);
+	rows_are(lab, (struct rows){ 0, 0, 0, 0, 0 });
+	assert_int_equal(lab_rows(lab->sp, TABLE_MESSAGE), 0);
+}
+
+/* Nobody holds it (discarded): accepted with an id, and nothing is kept. */
+static void discards(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t first, second;
+
+	assert_int_equal(lab_put(lab, lab_message(lab, 10), &first), 0);
+	assert_int_equal(lab_put(lab, lab_message(lab, 10), &second), 0);
+	assert_true(first != 0 && second > first);
+	rows_are(lab, (struct rows){ 0, 0, 0, 0, 0 });
+}
+
+/* ---- refusals: nothing changes ----------------------------------------------------------- */
+
+static void spoil_due(struct transition *t)
+{
+	t->due.time_us++;
+}
+static void spoil_due_id(struct transition *t)
+{
+	t->due.n++;
+}
+static void spoil_n(struct transition *t)
+{
+	t->n = 9;
+	t->due.n = 9;
+}
+static void spoil_id(struct transition *t)
+{
+	t->id++;
+	t->due.id++;
+}
+static void spoil_state(struct transition *t)
+{
+	t->has_due = false;
+}
+static void spoil_both(struct transition *t)
+{
+	t->unclaims = true;
+}
+static void spoil_slot(struct transition *t)
+{
+	t->claim.slot = 1; /* taken */
+}
+
+static void refuses_claims(void **state)
+{
+	static void (*const spoils[])(struct transition * t) = {
+		spoil_due, spoil_due_id, spoil_n, spoil_id, spoil_state, spoil_both, spoil_slot
+	};
+	struct lab *lab = *state;
+	uint64_t taken = lab_simple(lab, 10), id = lab_simple(lab, 10);
+
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, taken, 1, 1)), 0);
+	for (size_t i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
+		struct transition *t = lab_to_claim(lab, id, 1, 2);
+
+		spoils[i](t);
+		assert_int_equal(lab_claim(lab, t), -1);
+		rows_are(lab, (struct rows){ 2, 2, 1, 1, 2 });
+	}
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 2)), 0);
+}
+
+static void refuses_outcomes(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 10), other = lab_simple(lab, 10);
+	struct transition *t;
+
+	/* Not claimed, claimed in another slot, another's claim, ended twice. */
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 7)), -1);
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 7)), 0);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 8)), -1);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, other, 1, 7)), -1);
+	t = lab_to_defer(lab, id, 1, 7, LAB_WALL);
+	t->has_due = true;
+	t->due = lab_due_of(t->now);
+	assert_int_equal(lab_outcome(lab, t), -1);
+	rows_are(lab, (struct rows){ 2, 2, 1, 1, 2 });
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 7)), 0);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 7)), -1);
+	rows_are(lab, (struct rows){ 1, 1, 1, 0, 1 });
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, lab_setup, lab_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(stores_sizes, lab_setup, lab_teardown),
-		cmocka_unit_test_setup_teardown(stores_long_deliveries, lab_setup, lab_teardown),
+		CASE(stores_sizes),     CASE(stores_long_deliveries),
+		CASE(claims_and_sends), CASE(claims_without_rewriting),
+		CASE(defers),           CASE(moves),
+		CASE(expires),          CASE(splits),
+		CASE(bounces),          CASE(holds),
+		CASE(discards),         CASE(refuses_claims),
+		CASE(refuses_outcomes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
