@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* connection.c - the life of an outbound connection: its states, its patience, its one end.
  *
- * The steps are a table; what they do is in opening.c, login.c and transaction.c. Every reply
- * is matched here to the command it answers, by order and by time: one that no written
- * command waits for ends the connection. connection_end() is the only way out but
+ * The steps are a table; what they do is in opening.c, login.c and transaction.c, what the
+ * stream brings comes through answer.c. connection_end() is the only way out but
  * connection_free(): everything held goes back first.
  */
 #include "transport/private.h"
@@ -11,7 +10,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -28,7 +26,7 @@ static void got_quit(struct connection *c, const struct reply *reply)
 	connection_end_well(c, c->ended);
 }
 
-static const struct step steps[STATE_COUNT] = {
+const struct step connection_steps[STATE_COUNT] = {
 	[STATE_NEW] = { "begin", STAGE_RESOLVE, 0, NULL, NULL },
 	[STATE_RESOLVE] = { "resolving", STAGE_RESOLVE, PATIENCE_EHLO, NULL, NULL },
 	[STATE_RESOLVED] = { "resolving", STAGE_RESOLVE, 0, NULL, NULL },
@@ -50,11 +48,6 @@ static const int64_t patience_of[EXPECT_KINDS] = {
 	[EXPECT_RCPT] = PATIENCE_RCPT, [EXPECT_DATA] = PATIENCE_DATA,
 	[EXPECT_DOT] = PATIENCE_DOT,   [EXPECT_EMPTY_DOT] = PATIENCE_DOT,
 };
-
-static unsigned long long number_of(const struct connection *c)
-{
-	return (unsigned long long)c->number;
-}
 
 /* Callbacks of the owner */
 
@@ -86,14 +79,15 @@ bool connection_give_back(struct connection *c, struct transaction *t)
 
 void connection_enter(struct connection *c, enum connection_state next)
 {
-	log_debug("connection state conn=%llu provider=%s from=\"%s\" to=\"%s\"", number_of(c),
-	          c->provider->name, steps[c->state].name, steps[next].name);
+	log_debug("connection state conn=%llu provider=%s from=\"%s\" to=\"%s\"",
+	          (unsigned long long)c->number, c->provider->name, connection_steps[c->state].name,
+	          connection_steps[next].name);
 	c->state = next;
 	timer_stop(&c->patience);
-	if (steps[next].patience > 0)
-		timer_start(&c->patience, steps[next].patience);
-	if (steps[next].send != NULL)
-		steps[next].send(c);
+	if (connection_steps[next].patience > 0)
+		timer_start(&c->patience, connection_steps[next].patience);
+	if (connection_steps[next].send != NULL)
+		connection_steps[next].send(c);
 }
 
 void connection_wait(struct connection *c)
@@ -114,6 +108,12 @@ void connection_wait(struct connection *c)
 		expects_release(&c->expects);
 }
 
+void connection_advance(struct connection *c)
+{
+	if (transactions_advance(c))
+		connection_wait(c);
+}
+
 void connection_ready(struct connection *c)
 {
 	const char *tls = stream_tls_description(c->stream);
@@ -127,8 +127,8 @@ void connection_ready(struct connection *c)
 	metric_add(METRIC_CONNECTIONS_OPEN, 1);
 	log_info(
 		"connection opened conn=%llu provider=%s host=%s address=%s tls=\"%s\" ms=%" PRId64,
-		number_of(c), c->provider->name, c->provider->host, stream_peer(c->stream),
-		tls == NULL ? "none" : tls, took / CLOCK_MS);
+		(unsigned long long)c->number, c->provider->name, c->provider->host,
+		stream_peer(c->stream), tls == NULL ? "none" : tls, took / CLOCK_MS);
 	if (c->provider->connection_age_us > 0)
 		timer_start(&c->age, c->provider->connection_age_us);
 	connection_wait(c);
@@ -161,7 +161,7 @@ void connection_command(struct connection *c, const char *format, ...)
 	va_start(arguments, format);
 	bytes_vprintf(&line, format, arguments);
 	va_end(arguments);
-	log_debug("connection says conn=%llu line=%s", number_of(c),
+	log_debug("connection says conn=%llu line=%s", (unsigned long long)c->number,
 	          log_quoted_span(bytes_span(&line)));
 	bytes_append_text(&line, "\r\n");
 	connection_write(c, line.data, line.length);
@@ -194,7 +194,7 @@ static void log_closed(const struct connection *c, enum connection_stage stage,
 		bytes_append_text(&text, why->text == NULL ? "" : why->text);
 	log_info("connection closed conn=%llu provider=%s host=%s address=%s stage=%s "
 	         "messages=%" PRIu64 " reason=%s",
-	         number_of(c), c->provider->name, c->provider->host,
+	         (unsigned long long)c->number, c->provider->name, c->provider->host,
 	         c->stream == NULL ? "none" : stream_peer(c->stream), stages[stage], c->messages,
 	         log_quoted(bytes_text(&text)));
 	bytes_release(&text);
@@ -222,7 +222,7 @@ static bool shut(struct connection *c, const struct reply *why, bool politely)
 
 static void end(struct connection *c, struct reply *why, bool politely)
 {
-	enum connection_stage stage = steps[c->state].stage;
+	enum connection_stage stage = connection_steps[c->state].stage;
 	struct reply last = *why; /* ours: the owner may free the connection in its callback */
 
 	*why = (struct reply){ 0 };
@@ -287,175 +287,6 @@ void connection_refused(struct connection *c, const struct reply *reply, const c
 	connection_end_politely(c, &why);
 }
 
-/* Replies */
-
-static void log_reply(const struct connection *c, const struct reply *reply)
-{
-	/* What a peer says about a login may hold more than it should. */
-	if (c->state == STATE_AUTH)
-		log_debug("connection heard conn=%llu code=%d", number_of(c), reply->code);
-	else
-		log_debug("connection heard conn=%llu code=%d text=%s", number_of(c), reply->code,
-		          log_quoted(reply->text == NULL ? "" : reply->text));
-}
-
-/* 421 closes the connection whatever it answers (RFC 5321 3.8); to a final dot it is
- * a reply like any other, too. */
-static void got_421(struct connection *c, const struct expect *front, const struct reply *reply,
-                    uint64_t sent)
-{
-	struct reply why = { 0 };
-
-	if (c->state == STATE_QUIT) {
-		connection_end_well(c, c->ended);
-		return;
-	}
-	c->finishing = true;
-	c->ended = "the peer closes the connection";
-	if (front != NULL && front->kind == EXPECT_DOT && sent >= front->end) {
-		struct expect dot = expects_pop(&c->expects);
-
-		if (!transactions_got(c, &dot, reply))
-			return;
-	}
-	reply_copy(&why, reply);
-	connection_end(c, &why);
-}
-
-static void unsolicited(struct connection *c, const struct reply *reply)
-{
-	struct bytes text = { 0 };
-
-	reply_format(reply, &text);
-	connection_fail(c, 451, "4.5.0", "reply to no command: %s", bytes_text(&text));
-	bytes_release(&text);
-}
-
-static void got_reply(struct connection *c, const struct reply *reply, uint64_t sent)
-{
-	const struct expect *front = expects_front(&c->expects);
-	struct expect expect;
-
-	log_reply(c, reply);
-	if (reply->code == 421) {
-		got_421(c, front, reply, sent);
-		return;
-	}
-	if (front == NULL || sent < front->end) {
-		if (!transactions_got_early(c, reply, sent))
-			unsolicited(c, reply);
-		return;
-	}
-	expect = expects_pop(&c->expects);
-	if (expect.kind == EXPECT_STEP)
-		steps[c->state].got(c, reply);
-	else
-		(void)transactions_got(c, &expect, reply);
-}
-
-/* A reply is copied for every recipient: what nobody keeps goes first. Only EHLO's is read. */
-static void trim(struct reply *reply)
-{
-	size_t length = REPLY_TEXT_MAX;
-
-	if (reply->text == NULL || strnlen(reply->text, REPLY_TEXT_MAX + 1) <= REPLY_TEXT_MAX)
-		return;
-	while (length > 0 && ((unsigned char)reply->text[length] & 0xc0) == 0x80)
-		length--; /* not inside a character */
-	reply->text[length] = '\0';
-}
-
-/* Takes what is there, reply by reply; true: there was one, and the connection lives. */
-static bool take_replies(struct connection *c)
-{
-	bool any = false, alive = true;
-
-	reply_reader_arrived(&c->reader, stream_sent(c->stream));
-	while (alive && c->stream != NULL) {
-		struct reply reply = { 0 };
-		struct guard g;
-		uint64_t sent = 0;
-		enum read_progress progress =
-			reply_reader_next(&c->reader, c->stream, &reply, &sent);
-
-		if (progress == READ_MORE)
-			return any;
-		any = true;
-		if (c->state == STATE_READY)
-			trim(&reply);
-		guard_enter(c, &g);
-		if (progress == READ_BROKEN)
-			connection_fail(c, 451, "4.5.0", "what the peer says is not SMTP");
-		else
-			got_reply(c, &reply, sent);
-		reply_release(&reply);
-		alive = guard_leave(c, &g);
-	}
-	return false;
-}
-
-static void advance(struct connection *c)
-{
-	if (transactions_advance(c))
-		connection_wait(c);
-}
-
-/* The stream's events */
-
-static void on_readable(void *context)
-{
-	struct connection *c = context;
-
-	if (c->state < STATE_GREETING || c->state == STATE_HANDSHAKE)
-		return;
-	if (take_replies(c))
-		advance(c);
-}
-
-static void on_drained(void *context)
-{
-	struct connection *c = context;
-
-	if (c->state == STATE_READY)
-		advance(c);
-}
-
-static void on_connected(void *context)
-{
-	opening_connected(context);
-}
-
-static void on_secured(void *context)
-{
-	opening_secured(context);
-}
-
-static void on_closed(void *context, const char *error)
-{
-	struct connection *c = context;
-	const char *words = error == NULL ? "the peer closed the connection" : error;
-
-	if (c->state == STATE_CONNECT)
-		opening_next_address(c, words);
-	else if (c->state == STATE_HANDSHAKE)
-		connection_fail(c, 451, "4.7.5", "%s", words);
-	else if (c->state == STATE_QUIT)
-		connection_end_well(c, c->ended);
-	else if (c->state == STATE_READY && transactions_untouched(c))
-		connection_end_well(c, "the peer closed an idle connection");
-	else
-		connection_fail(c, 451, "4.4.2", "connection lost at %s: %s", steps[c->state].name,
-		                words);
-}
-
-const struct stream_events connection_stream_events = {
-	.readable = on_readable,
-	.drained = on_drained,
-	.connected = on_connected,
-	.secured = on_secured,
-	.closed = on_closed,
-};
-
 /* Timers */
 
 static void finish(struct connection *c, const char *words)
@@ -479,9 +310,10 @@ static void on_patience(void *context)
 		connection_end_well(c, c->ended);
 	} else if (c->state == STATE_READY && c->flights == NULL && c->expects.count == 0) {
 		finish(c, "it was idle");
-		advance(c);
+		connection_advance(c);
 	} else {
-		connection_fail(c, 451, "4.4.2", "timed out at %s", steps[c->state].name);
+		connection_fail(c, 451, "4.4.2", "timed out at %s",
+		                connection_steps[c->state].name);
 	}
 }
 
@@ -492,7 +324,7 @@ static void on_depart(void *context)
 	if (c->state < STATE_READY)
 		connection_end_well(c, c->ended);
 	else if (c->state == STATE_READY)
-		advance(c);
+		connection_advance(c);
 }
 
 static void on_age(void *context)
@@ -500,7 +332,7 @@ static void on_age(void *context)
 	struct connection *c = context;
 
 	finish(c, "it reached its age");
-	advance(c);
+	connection_advance(c);
 }
 
 /* Life */
@@ -570,7 +402,7 @@ void connection_submit(struct connection *c, struct transaction *t)
 	if (c->finishing || !compose_possible(t, &c->ehlo.facts, &refusal))
 		timer_start(&c->depart, 0);
 	else
-		advance(c);
+		connection_advance(c);
 	reply_release(&refusal);
 }
 
@@ -593,7 +425,7 @@ void connection_free(struct connection **cp)
 	c->guards = NULL;
 	if (c->state != STATE_CLOSED) {
 		reply_ordinary(&why, "it was cut");
-		log_closed(c, steps[c->state].stage, &why);
+		log_closed(c, connection_steps[c->state].stage, &why);
 		(void)shut(c, &why, c->state == STATE_READY && c->flights == NULL);
 		reply_release(&why);
 	}
@@ -602,25 +434,4 @@ void connection_free(struct connection **cp)
 	reply_reader_release(&c->reader);
 	opening_release(c);
 	free(c);
-}
-
-void transaction_free(struct transaction **tp)
-{
-	struct transaction *t = *tp;
-
-	if (t == NULL)
-		return;
-	*tp = NULL;
-	address_release(&t->sender);
-	free(t->envid);
-	for (size_t i = 0; i < t->count; i++)
-		recipient_release(&t->recipients[i]);
-	for (size_t i = 0; t->results != NULL && i < t->count; i++)
-		reply_release(&t->results[i].reply);
-	free(t->recipients);
-	free(t->results);
-	reply_release(&t->reply);
-	if (t->source != NULL)
-		t->source->free(t->source);
-	free(t);
 }

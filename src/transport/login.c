@@ -7,9 +7,9 @@
  */
 #include "transport/private.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -23,11 +23,11 @@ static void wipe(struct bytes *secret)
 	bytes_release(secret);
 }
 
-/* Appends without moving what was written: a moved secret would stay behind in freed memory. */
+/* The room is made first: a secret that moved would stay behind in freed memory. */
 static void append_base64(struct bytes *out, const void *data, size_t length)
 {
-	bytes_reserve(out, (length + 2) / 3 * 4 + 1);
-	out->length += (size_t)EVP_EncodeBlock(out->data + out->length, data, (int)length);
+	bytes_reserve(out, (length + 2) / 3 * 4 + 8);
+	base64_encode(out, span_of(data, length));
 }
 
 /* NUL login NUL password (RFC 4616). */

@@ -196,6 +196,8 @@ struct step {
 	void (*got)(struct connection *c, const struct reply *reply);
 };
 
+extern const struct step connection_steps[STATE_COUNT];
+
 void connection_enter(struct connection *c, enum connection_state next);
 void connection_write(struct connection *c, const void *data, size_t length);
 /* Writes a command whose reply is the state's own. */
@@ -205,6 +207,8 @@ void connection_expect(struct connection *c, enum expect_kind kind, struct fligh
                        size_t recipient);
 /* Restarts the clock for what is due next. */
 void connection_wait(struct connection *c);
+/* Writes what may be written; what ends, ends. */
+void connection_advance(struct connection *c);
 
 /* The end: gives everything back, tells closed(). Takes the content of `why`. */
 void connection_end(struct connection *c, struct reply *why);
@@ -224,6 +228,7 @@ void connection_ready(struct connection *c);
 void guard_enter(struct connection *c, struct guard *g);
 bool guard_leave(struct connection *c, struct guard *g); /* alive */
 
+/* answer.c */
 extern const struct stream_events connection_stream_events;
 
 /* opening.c: the steps up to READY */

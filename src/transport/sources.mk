@@ -1,4 +1,5 @@
 transport_sources = \
+	src/transport/answer.c \
 	src/transport/compose.c \
 	src/transport/connection.c \
 	src/transport/ehlo.c \

@@ -480,3 +480,24 @@ bool transactions_untouched(const struct connection *c)
 	return c->completed > 0 && f == c->flights_last && f->phase == FLIGHT_COMMANDS &&
 	       !f->mailed && !f->refused && f->answered == 0;
 }
+
+void transaction_free(struct transaction **tp)
+{
+	struct transaction *t = *tp;
+
+	if (t == NULL)
+		return;
+	*tp = NULL;
+	address_release(&t->sender);
+	free(t->envid);
+	for (size_t i = 0; i < t->count; i++)
+		recipient_release(&t->recipients[i]);
+	for (size_t i = 0; t->results != NULL && i < t->count; i++)
+		reply_release(&t->results[i].reply);
+	free(t->recipients);
+	free(t->results);
+	reply_release(&t->reply);
+	if (t->source != NULL)
+		t->source->free(t->source);
+	free(t);
+}

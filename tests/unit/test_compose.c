@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/* MAIL and RCPT with the parameters a peer can take, and nothing that is not clean. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "transport_stage.h"
+
+static const struct peer_facts all = {
+	.pipelining = true, .eight_bit_mime = true, .smtputf8 = true, .dsn = true, .size = true
+};
+static const struct peer_facts none;
+
+static struct transaction *make(void)
+{
+	struct stage s = { 0 };
+	struct transaction *t = stage_transaction(&s, 1, "x\r\n");
+
+	t->size = 0;
+	return t;
+}
+
+static void mail_is(const struct transaction *t, const struct peer_facts *facts, const char *line)
+{
+	struct bytes out = { 0 };
+
+	compose_mail(&out, t, facts);
+	assert_string_equal(bytes_text(&out), line);
+	bytes_release(&out);
+}
+
+static void rcpt_is(const struct transaction *t, const struct peer_facts *facts, const char *line)
+{
+	struct bytes out = { 0 };
+
+	compose_rcpt(&out, &t->recipients[0], facts);
+	assert_string_equal(bytes_text(&out), line);
+	bytes_release(&out);
+}
+
+static void test_mail(void **state)
+{
+	struct transaction *t = make();
+
+	(void)state;
+	mail_is(t, &all, "MAIL FROM:<a@example.org>\r\n");
+	t->size = 12345;
+	t->body = BODY_8BITMIME;
+	t->smtputf8 = true;
+	t->ret = RET_HDRS;
+	t->envid = memory_text("a+2Bb");
+	mail_is(t, &all,
+	        "MAIL FROM:<a@example.org> SIZE=12345 BODY=8BITMIME SMTPUTF8 RET=HDRS "
+	        "ENVID=a+2Bb\r\n");
+	mail_is(t, &none, "MAIL FROM:<a@example.org>\r\n");
+	t->ret = RET_FULL;
+	t->body = BODY_7BIT;
+	t->smtputf8 = false;
+	free(t->sender.text);
+	t->sender = (struct address){ .text = memory_text("") };
+	mail_is(t, &all, "MAIL FROM:<> SIZE=12345 RET=FULL ENVID=a+2Bb\r\n");
+	transaction_free(&t);
+	assert_null(t);
+}
+
+static void test_rcpt(void **state)
+{
+	struct transaction *t = make();
+	struct recipient *to = &t->recipients[0];
+
+	(void)state;
+	rcpt_is(t, &all, "RCPT TO:<r0@example.net>\r\n");
+	to->notify = NOTIFY_NEVER;
+	rcpt_is(t, &all, "RCPT TO:<r0@example.net> NOTIFY=NEVER\r\n");
+	to->notify = NOTIFY_SUCCESS | NOTIFY_DELAY | NOTIFY_FAILURE;
+	to->orcpt = memory_text("rfc822;R0@Example.net");
+	rcpt_is(t, &all,
+	        "RCPT TO:<r0@example.net> NOTIFY=SUCCESS,FAILURE,DELAY "
+	        "ORCPT=rfc822;R0@Example.net\r\n");
+	rcpt_is(t, &none, "RCPT TO:<r0@example.net>\r\n");
+	transaction_free(&t);
+}
+
+/* Whatever got past the parsers ends here. */
+static void test_not_clean(void **state)
+{
+	static const char *const texts[] = { "a\r\nRSET", "a\nb", "a\rb", "a\tb", "a\x7f", "\x01" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		for (int where = 0; where < 4; where++) {
+			struct transaction *t = make();
+			char **field[] = { &t->sender.text, &t->recipients[0].address.text,
+				           &t->envid, &t->recipients[0].orcpt };
+			struct reply reply = { 0 };
+
+			assert_true(compose_possible(t, &all, &reply));
+			free(*field[where]);
+			*field[where] = memory_text(texts[i]);
+			assert_false(compose_possible(t, &all, &reply));
+			assert_int_equal(reply.code, 553);
+			assert_true(reply.local);
+			reply_release(&reply);
+			transaction_free(&t);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mail),
+		                            cmocka_unit_test(test_rcpt),
+		                            cmocka_unit_test(test_not_clean) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
