@@ -51,6 +51,7 @@ static uint64_t store_blob_new(void *context)
 {
 	struct server *v = context;
 
+	assert_int_equal(v->chunks.length, 0);
 	return ++v->next_blob;
 }
 
@@ -62,6 +63,8 @@ static void store_chunk(void *context, struct chunk *chunk)
 	assert_null(v->chunk);
 	assert_true(chunk->data.length > 0 && chunk->data.length <= SPOOL_CHUNK_MAX);
 	assert_int_equal(chunk->data.length % SERVER_PIECE, 0);
+	assert_int_equal(chunk->blob, v->next_blob); /* one for all chunks of a message */
+	assert_true(chunk->first_piece > 0 || v->chunks.length == 0);
 	v->chunk = chunk;
 }
 

@@ -84,24 +84,53 @@ static void one_chunk_is_out_at_a_time(void **state)
 	server_release(&v);
 }
 
-static void a_header_may_be_longer_than_a_chunk(void **state)
+/* The header of streamed mail is kept whole, wherever it ends: in a later chunk, or in what never
+ * became one. */
+static void long_header(size_t header, size_t whole)
 {
 	struct bytes content = { 0 };
 	struct server v;
 	size_t length;
 
-	(void)state;
 	server_init(&v);
-	for (unsigned n = 0; content.length < 90000; n++)
+	for (unsigned n = 0; content.length < header; n++)
 		bytes_printf(&content, "X-Field-%u: some value\r\n", n);
 	bytes_append_text(&content, "\r\n");
 	length = content.length;
-	for (unsigned n = 0; content.length < 200000; n++)
+	for (unsigned n = 0; content.length < whole; n++)
 		bytes_printf(&content, "body %u\r\n", n);
 	server_open_data(&v);
 	server_say_span(&v, bytes_span(&content));
 	assert_true(text_starts(server_say(&v, ".\r\n"), "250 2.0.0 "));
+	assert_true(v.chunk_count > 0);
 	assert_true(span_equal(bytes_span(&v.stored[0].header), span_of(content.data, length)));
+	bytes_release(&content);
+	server_release(&v);
+}
+
+static void a_header_may_be_longer_than_a_chunk(void **state)
+{
+	(void)state;
+	long_header(1000, 200000);
+	long_header(90000, 200000);
+	long_header(66000, 67000);
+}
+
+static void input_waits_while_a_chunk_is_out(void **state)
+{
+	struct bytes content = { 0 };
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.automatic = false;
+	large_content(&content, 1000000, "\r\n");
+	server_open_data(&v);
+	server_say_span(&v, span_of(content.data, 70000));
+	assert_non_null(v.chunk);
+	server_say_span(&v, span_of(content.data, 100000));
+	server_say_span(&v, span_of(content.data, 100000));
+	assert_true(stream_input(v.session->stream).length < 70000);
 	bytes_release(&content);
 	server_release(&v);
 }
@@ -278,6 +307,31 @@ static void a_slow_but_honest_client_is_heard_out(void **state)
 	server_release(&v);
 }
 
+/* The time that the writer takes is not the client's. */
+static void a_slow_disk_is_not_a_slow_client(void **state)
+{
+	struct bytes content = { 0 };
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.automatic = false;
+	large_content(&content, 70000, "\r\n");
+	server_open_data(&v);
+	server_say_span(&v, bytes_span(&content));
+	server_pass(&v, CLOCK_HOUR);
+	server_complete(&v, 0);
+	server_pass(&v, 4 * CLOCK_MIN);
+	assert_false(v.closed);
+	server_say(&v, "more\r\n");
+	server_pass(&v, 2 * CLOCK_MIN); /* 140 s for 70000 octets, 300 s for nothing */
+	assert_false(v.closed);
+	server_say(&v, ".\r\n");
+	assert_true(text_starts(server_complete(&v, 0), "250 "));
+	bytes_release(&content);
+	server_release(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +339,8 @@ int main(void)
 		cmocka_unit_test(mended_content_may_grow),
 		cmocka_unit_test(one_chunk_is_out_at_a_time),
 		cmocka_unit_test(a_header_may_be_longer_than_a_chunk),
+		cmocka_unit_test(input_waits_while_a_chunk_is_out),
+		cmocka_unit_test(a_slow_disk_is_not_a_slow_client),
 		cmocka_unit_test(refusals_come_after_the_dot),
 		cmocka_unit_test(endless_content_is_cut_off),
 		cmocka_unit_test(a_dripping_client_is_cut_off),
