@@ -4,6 +4,7 @@ unit_programs += \
 	tests/unit/test_check \
 	tests/unit/test_check_routes \
 	tests/unit/test_endpoints \
+	tests/unit/test_etc \
 	tests/unit/test_language \
 	tests/unit/test_options \
 	tests/unit/test_overrides \
@@ -20,3 +21,4 @@ tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)
 tests_unit_test_print_SOURCES = tests/unit/test_print.c $(config_case)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c $(config_case)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c $(config_case)
+tests_unit_test_etc_SOURCES = tests/unit/test_etc.c $(config_case)
