@@ -140,6 +140,13 @@ static const char *find_fields(const char *line)
 	return start;
 }
 
+/* Callers may also write what only looks like an escape; and many readers of JSON refuse NUL. */
+static bool is_ascii_hex(char high, char low)
+{
+	return high >= '0' && high <= '7' && (high != '0' || low != '0') &&
+	       ((low >= '0' && low <= '9') || (low >= 'a' && low <= 'f'));
+}
+
 /* One octet of a quoted value may be "\xNN": JSON has its own word for that below 80. */
 static size_t append_json_escape(struct log_text *t, struct span rest)
 {
@@ -150,7 +157,7 @@ static size_t append_json_escape(struct log_text *t, struct span rest)
 		append_unit(t, at, 2);
 		return 2;
 	}
-	if (rest.length >= 4 && at[1] == 'x' && at[2] < '8') {
+	if (rest.length >= 4 && at[1] == 'x' && is_ascii_hex(at[2], at[3])) {
 		memcpy(unit + 4, at + 2, 2);
 		append_unit(t, unit, sizeof(unit));
 		return 4;

@@ -105,7 +105,7 @@ static void end_mailbox(struct scan *s)
 			emit(s, bytes_span(&b->angle));
 	} else if (b->best_end > b->best_start) {
 		emit(s, span_of(b->words.data + b->best_start, b->best_end - b->best_start));
-	} else if (b->word_count == 1) {
+	} else if (b->word_count == 1 && b->words.length > 0) {
 		emit(s, bytes_span(&b->words));
 	}
 	clear(b);

@@ -1,1 +1,23 @@
-# One target per parser and engine; each replays its seeds in make check, more of them with LONG=yes.
+# One target per parser and engine; each replays its seeds and changes of them in make check, more
+# changes with LONG=yes. tests/fuzz/run NAME lets libFuzzer work on one (clang).
+fuzz_programs = \
+	tests/fuzz/fuzz_address \
+	tests/fuzz/fuzz_dot \
+	tests/fuzz/fuzz_encodings \
+	tests/fuzz/fuzz_header \
+	tests/fuzz/fuzz_log \
+	tests/fuzz/fuzz_reply
+
+fuzz_replay = tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c $(fuzz_replay)
+tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(fuzz_replay) \
+	tests/fuzz/dot_reference.c tests/fuzz/dot_reference.h
+tests_fuzz_fuzz_encodings_SOURCES = tests/fuzz/fuzz_encodings.c $(fuzz_replay)
+tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(fuzz_replay)
+tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz_log.c $(fuzz_replay)
+tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
+
+check_PROGRAMS += $(fuzz_programs)
+TESTS += $(fuzz_programs)
+EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds \
+	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/reply.dict

@@ -69,83 +69,83 @@ static void parses_paths(void **state)
 
 #define ALL (ADDRESS_NULL | ADDRESS_UNQUALIFIED | ADDRESS_UTF8)
 
+static const struct {
+	const char *path;
+	unsigned flags;
+} bad_paths[] = {
+	{ "", ALL },
+	{ "a@b", ALL },
+	{ " <a@b>", ALL },
+	{ "<", ALL },
+	{ "<a@b", ALL },
+	{ "<a@b ", ALL },
+	{ "<>", 0 },
+	{ "<root>", 0 },
+	{ "< >", ALL },
+	{ "< a@b>", ALL },
+	{ "<a @b>", ALL },
+	{ "<a@b >", ALL },
+	{ "<@b>", ALL },
+	{ "<a@>", ALL },
+	{ "<a@@b>", ALL },
+	{ "<a@b@c>", ALL },
+	{ "<.a@b>", ALL },
+	{ "<a.@b>", ALL },
+	{ "<a..b@c>", ALL },
+	{ "<a@.b>", ALL },
+	{ "<a@b.>", ALL },
+	{ "<a@b..c>", ALL },
+	{ "<a@-b>", ALL },
+	{ "<a@b->", ALL },
+	{ "<a@b_c>", ALL },
+	{ "<a,b@c>", ALL },
+	{ "<a(x)@b>", ALL },
+	{ "<a\\b@c>", ALL },
+	{ "<\"a@b>", ALL },
+	{ "<\"a\"b@c>", ALL },
+	{ "<\"a\\\">", ALL },
+	{ "<\"a\\", ALL },
+	{ "<\"a\rb\"@c>", ALL },
+	{ "<a\rb@c>", ALL },
+	{ "<a\nb@c>", ALL },
+	{ "<a\tb@c>", ALL },
+	{ "<\"a\tb\"@c>", ALL },
+	{ "<a\x7f@c>", ALL },
+	{ "<\"\\\x7f\"@c>", ALL },
+	{ "<a\xc2\x85@c>", ALL },
+	{ "<a\xff@c>", ALL },
+	{ "<a@c\xed\xa0\x80>", ALL },
+	{ "<\xc3\xbc@c>", ADDRESS_NULL },
+	{ "<a@\xc3\xbc>", 0 },
+	{ "<\"\xc3\xbc\"@c>", 0 },
+	{ "<a@[]>", ALL },
+	{ "<a@[1.2.3]>", ALL },
+	{ "<a@[1.2.3.256]>", ALL },
+	{ "<a@[1.2.3.4>", ALL },
+	{ "<a@[1.2.3.4]x>", ALL },
+	{ "<a@[::1]>", ALL },
+	{ "<a@[IPv6:1.2.3.4]>", ALL },
+	{ "<a@[IPv6:]>", ALL },
+	{ "<a@[IPv6:2001:db8:0000:0000:0000:0000:0000:0000:0000:0000:0001]>", ALL },
+	{ "<a@[x:y]>", ALL },
+	{ "<@x:>", ALL },
+	{ "<@x:root>", ALL },
+	{ "<@x a@b>", ALL },
+	{ "<@x,a@b>", ALL },
+	{ "<@:a@b>", ALL },
+};
+
 static void refuses_what_is_no_path(void **state)
 {
-	static const struct {
-		const char *path;
-		unsigned flags;
-	} rows[] = {
-		{ "", ALL },
-		{ "a@b", ALL },
-		{ " <a@b>", ALL },
-		{ "<", ALL },
-		{ "<a@b", ALL },
-		{ "<a@b ", ALL },
-		{ "<>", 0 },
-		{ "<root>", 0 },
-		{ "< >", ALL },
-		{ "< a@b>", ALL },
-		{ "<a @b>", ALL },
-		{ "<a@b >", ALL },
-		{ "<@b>", ALL },
-		{ "<a@>", ALL },
-		{ "<a@@b>", ALL },
-		{ "<a@b@c>", ALL },
-		{ "<.a@b>", ALL },
-		{ "<a.@b>", ALL },
-		{ "<a..b@c>", ALL },
-		{ "<a@.b>", ALL },
-		{ "<a@b.>", ALL },
-		{ "<a@b..c>", ALL },
-		{ "<a@-b>", ALL },
-		{ "<a@b->", ALL },
-		{ "<a@b_c>", ALL },
-		{ "<a,b@c>", ALL },
-		{ "<a(x)@b>", ALL },
-		{ "<a\\b@c>", ALL },
-		{ "<\"a@b>", ALL },
-		{ "<\"a\"b@c>", ALL },
-		{ "<\"a\\\">", ALL },
-		{ "<\"a\\", ALL },
-		{ "<\"a\rb\"@c>", ALL },
-		{ "<a\rb@c>", ALL },
-		{ "<a\nb@c>", ALL },
-		{ "<a\tb@c>", ALL },
-		{ "<\"a\tb\"@c>", ALL },
-		{ "<a\x7f@c>", ALL },
-		{ "<\"\\\x7f\"@c>", ALL },
-		{ "<a\xc2\x85@c>", ALL },
-		{ "<a\xff@c>", ALL },
-		{ "<a@c\xed\xa0\x80>", ALL },
-		{ "<\xc3\xbc@c>", ADDRESS_NULL },
-		{ "<a@\xc3\xbc>", 0 },
-		{ "<\"\xc3\xbc\"@c>", 0 },
-		{ "<a@[]>", ALL },
-		{ "<a@[1.2.3]>", ALL },
-		{ "<a@[1.2.3.256]>", ALL },
-		{ "<a@[1.2.3.4>", ALL },
-		{ "<a@[1.2.3.4]x>", ALL },
-		{ "<a@[::1]>", ALL },
-		{ "<a@[IPv6:1.2.3.4]>", ALL },
-		{ "<a@[IPv6:]>", ALL },
-		{ "<a@[IPv6:2001:db8:0000:0000:0000:0000:0000:0000:0000:0000:0001]>", ALL },
-		{ "<a@[x:y]>", ALL },
-		{ "<@x:>", ALL },
-		{ "<@x:root>", ALL },
-		{ "<@x a@b>", ALL },
-		{ "<@x,a@b>", ALL },
-		{ "<@:a@b>", ALL },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < LENGTH(rows); i++) {
+	for (size_t i = 0; i < LENGTH(bad_paths); i++) {
 		struct address a = { 0 };
 		const char *error = NULL;
 		size_t used = 0;
 
-		if (address_parse_path(&a, span_of_text(rows[i].path), rows[i].flags, &used,
-		                       &error) == 0)
-			fail_msg("'%s' was taken as '%s'", rows[i].path, a.text);
+		if (address_parse_path(&a, span_of_text(bad_paths[i].path), bad_paths[i].flags,
+		                       &used, &error) == 0)
+			fail_msg("'%s' was taken as '%s'", bad_paths[i].path, a.text);
 		assert_non_null(error);
 		assert_null(a.text);
 	}

@@ -191,6 +191,7 @@ static void finds_addresses(void **state)
 		{ "a@b\r\nBcc: c@d", "<c@d>|" },
 		{ "gr\xc3\xbc\xc3\x9f@x", "<gr\xc3\xbc\xc3\x9f@x>|" },
 		{ ":::;;;:", "" },
+		{ "\x01, \x7f", "" },
 		{ "())(", "" },
 	};
 

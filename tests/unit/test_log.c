@@ -222,6 +222,7 @@ static void speaks_json(void **state)
 		{ "cannot open spool '/x': No such file", "event",
 		  "cannot open spool '/x': No such file" },
 		{ "odd a=1 stray word", "event", "odd a=1 stray word" },
+		{ "said t=\"\\x!!\\x\"", "t", "\\x!!\\x" },
 		{ "odd a=\"open", "event", "odd a=\"open" },
 		{ "odd a=\"x\"y", "event", "odd a=\"x\"y" },
 		{ "odd level=forged", "event", "odd level=forged" },
@@ -256,12 +257,13 @@ static void restores_controls_in_json(void **state)
 	json_t *object;
 
 	(void)state;
-	snprintf(line, sizeof(line), "said text=%s", log_quoted("a\x1b|\xff|\\x41|\n"));
+	snprintf(line, sizeof(line), "said text=%s",
+	         log_quoted_span(span_of("a\x1b|\xff|\\x41|\n|\0", 13)));
 	written(LOG_TO_STDERR, LOG_FORMAT_JSON, line, out, sizeof(out), &status);
 	object = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
 	assert_string_equal(json_string_value(json_object_get(object, "text")),
-	                    "a\x1b|\\xff|\\x41|\n");
+	                    "a\x1b|\\xff|\\x41|\n|\\x00");
 	json_decref(object);
 }
 
