@@ -7,4 +7,5 @@ EXTRA_DIST += \
 	tests/lib/penstock.py \
 	tests/lib/postfix.py \
 	tests/lib/run \
+	tests/lib/smarthost.py \
 	tests/lib/totals
