@@ -131,14 +131,7 @@ static void name_free(struct name *name)
 
 static char *failure_text(const struct lookup *l)
 {
-	struct bytes text = { 0 };
-	char *copy;
-
-	bytes_printf(&text, "cannot resolve %s: %s", l->host,
-	             l->rc == EAI_SYSTEM ? strerror(l->cause) : gai_strerror(l->rc));
-	copy = memory_text(bytes_text(&text));
-	bytes_release(&text);
-	return copy;
+	return memory_text(l->rc == EAI_SYSTEM ? strerror(l->cause) : gai_strerror(l->rc));
 }
 
 /* DNS answered that there is no such name; everything else means that DNS is down. */
@@ -329,15 +322,14 @@ struct resolve_query *resolver_ask(struct resolver *r, const char *host, uint16_
 	struct name *name;
 
 	if (length == 0 || length > HOST_MAX) {
-		done(context, NULL,
-		     "cannot resolve a name that is empty or longer than 253 octets");
+		done(context, NULL, "the name is empty or longer than 253 octets");
 		return NULL;
 	}
 	if (answer_literal(host, port, done, context))
 		return NULL;
 	name = name_of(r, host);
 	if (name == NULL) {
-		done(context, NULL, "cannot resolve: too many names are being asked for");
+		done(context, NULL, "too many names are being asked for");
 		return NULL;
 	}
 	name->asked_at = now;
@@ -347,7 +339,7 @@ struct resolve_query *resolver_ask(struct resolver *r, const char *host, uint16_
 		if (has_answer(name, now, RESOLVE_STALE_US))
 			answer(&name->found, port, done, context);
 		else
-			done(context, NULL, "cannot resolve: too many names are being asked for");
+			done(context, NULL, "too many names are being asked for");
 		return NULL;
 	}
 	query = memory_new(sizeof *query);

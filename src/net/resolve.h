@@ -30,9 +30,9 @@ struct resolver *resolver_new(struct helper *helper, struct channel *home,
                               const struct clock *clock);
 void resolver_free(struct resolver **r); /* open queries are forgotten: no callback after this */
 
-/* Calls done() with error NULL and addresses (valid during the call), or with the reason: later, or
- * at once, and then NULL is returned. A query ends with its done(); before that it may be
- * cancelled by its handle. The port is filled in; "[::1]" and "::1" are the same. */
+/* Calls done() with error NULL and addresses (valid during the call), or with the reason (without
+ * the name): later, or at once, and then NULL is returned. A query ends with its done(); before
+ * that it may be cancelled by its handle. The port is filled in; "[::1]" and "::1" are the same. */
 struct resolve_query;
 struct resolve_query *resolver_ask(struct resolver *r, const char *host, uint16_t port,
                                    void (*done)(void *context, const struct resolved *found,

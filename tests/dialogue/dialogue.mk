@@ -1,2 +1,25 @@
 # Text scripts (client says, server says, time passes) run over paired streams and a set clock.
-# The runner is a program of check_PROGRAMS and TESTS; its scripts belong in EXTRA_DIST.
+dialogue_scripts = \
+	tests/dialogue/inbound/message.txt \
+	tests/dialogue/inbound/pipelined.txt \
+	tests/dialogue/inbound/silent.txt \
+	tests/dialogue/inbound/starttls.txt \
+	tests/dialogue/inbound/starttls-injection.txt \
+	tests/dialogue/outbound/busy.txt \
+	tests/dialogue/outbound/login.txt \
+	tests/dialogue/outbound/lost.txt \
+	tests/dialogue/outbound/message.txt \
+	tests/dialogue/outbound/recipients.txt
+
+check_PROGRAMS += tests/dialogue/run
+tests_dialogue_run_SOURCES = \
+	tests/dialogue/engine.h \
+	tests/dialogue/inbound.c \
+	tests/dialogue/outbound.c \
+	tests/dialogue/run.c \
+	tests/dialogue/script.c \
+	tests/dialogue/script.h
+tests_dialogue_run_LDADD = src/libpenstock.a $(PENSTOCK_DEPS_LIBS)
+
+TESTS += tests/dialogue/all
+EXTRA_DIST += tests/dialogue/all tests/dialogue/README.md $(dialogue_scripts)

@@ -3,6 +3,7 @@
  */
 #include "net_authority.h"
 
+#include <dirent.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -108,10 +109,15 @@ void authority_issue(struct authority *a, struct issued *issued_r, const char *f
 
 void authority_release(struct authority *a)
 {
-	char command[128];
+	DIR *directory = opendir(a->directory);
+	struct dirent *entry;
 
 	X509_free(a->certificate);
 	EVP_PKEY_free(a->key);
-	snprintf(command, sizeof command, "rm -rf '%s'", a->directory);
-	need(system(command) == 0, "remove the directory");
+	need(directory != NULL, "read the directory");
+	while ((entry = readdir(directory)) != NULL)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	closedir(directory);
+	need(rmdir(a->directory) == 0, "remove the directory");
 }

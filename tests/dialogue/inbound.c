@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/* inbound.c - the inbound session as an engine of dialogues, over a store that keeps nothing.
+ *
+ * Events: "stored ID from=<A> to=<B>,<C> size=N with=ESMTP". Settings: see inbound_set().
+ * Commands: "store holds" (requests wait), "store completes", "store fails", "store full".
+ */
+#include "engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "receive/receive.h"
+
+#define PIECE_SIZE 4080 /* octets; as with LMDB pages of 4 KiB */
+
+struct inbound {
+	struct dialogue *dialogue;
+	struct settings settings;
+	struct listener_settings listener;
+	struct receive receive;
+	struct timer complete; /* the store answers in a turn of its own, as the writer does */
+	struct put *put;
+	struct chunk *chunk;
+	struct bytes recipients; /* of the put */
+	uint64_t next_id, next_blob;
+	bool holds, full;
+};
+
+static bool store_reserve(void *context, uint64_t octets)
+{
+	(void)octets;
+	return !((struct inbound *)context)->full;
+}
+
+static void store_unreserve(void *context, uint64_t octets)
+{
+	(void)context;
+	(void)octets;
+}
+
+static struct put *store_put_new(void *context)
+{
+	(void)context;
+	return memory_new(sizeof(struct put));
+}
+
+static void request_came(struct inbound *in)
+{
+	if (!in->holds)
+		timer_start(&in->complete, 0);
+}
+
+static void store_put(void *context, struct put *put)
+{
+	struct inbound *in = context;
+
+	in->put = put;
+	request_came(in);
+}
+
+static uint64_t store_blob_new(void *context)
+{
+	return ++((struct inbound *)context)->next_blob;
+}
+
+static void store_chunk(void *context, struct chunk *chunk)
+{
+	struct inbound *in = context;
+
+	in->chunk = chunk;
+	request_came(in);
+}
+
+static void store_drop(void *context, uint64_t blob)
+{
+	(void)context;
+	(void)blob;
+}
+
+static void store_route(void *context, struct put *put, const struct envelope *envelope,
+                        const char *listener)
+{
+	struct inbound *in = context;
+
+	(void)put;
+	(void)listener;
+	bytes_clear(&in->recipients);
+	for (size_t i = 0; i < envelope->count; i++)
+		bytes_printf(&in->recipients, "%s<%s>", i == 0 ? "" : ",",
+		             envelope->recipients[i].address.text);
+}
+
+static void complete(struct inbound *in, int result)
+{
+	struct put *put = in->put;
+	struct chunk *chunk = in->chunk;
+
+	in->put = NULL;
+	in->chunk = NULL;
+	if (chunk != NULL)
+		chunk->request.done(&chunk->request, result);
+	if (put == NULL)
+		return;
+	put->reserved = 0;
+	if (result == 0) {
+		put->facts.id = ++in->next_id;
+		dialogue_event(in->dialogue, "stored %llu from=<%s> to=%s size=%llu with=%s",
+		               (unsigned long long)put->facts.id, put->facts.sender.text,
+		               bytes_text(&in->recipients), (unsigned long long)put->facts.size,
+		               put->facts.trace.with);
+	}
+	put->request.done(&put->request, result);
+}
+
+static void complete_fired(void *context)
+{
+	complete(context, 0);
+}
+
+static void *inbound_make(struct dialogue *d)
+{
+	struct inbound *in = memory_new(sizeof *in);
+
+	in->dialogue = d;
+	in->settings.hostname = memory_text("mx.test");
+	in->listener.name = memory_text("here");
+	in->listener.open_relay = true;
+	in->listener.max_message_size = 1024 * 1024;
+	in->listener.max_recipients = 1000;
+	in->listener.idle_timeout_us = 5 * CLOCK_MIN;
+	timer_init(&in->complete, d->loop, complete_fired, in);
+	receive_init(&in->receive);
+	return in;
+}
+
+static bool inbound_set(void *engine, const char *name, const char *value)
+{
+	struct inbound *in = engine;
+
+	if (strcmp(name, "max-message-size") == 0)
+		in->listener.max_message_size = strtoull(value, NULL, 10);
+	else if (strcmp(name, "max-recipients") == 0)
+		in->listener.max_recipients = strtoul(value, NULL, 10);
+	else if (strcmp(name, "open-relay") == 0)
+		return engine_parse_bool(&in->listener.open_relay, value);
+	else if (strcmp(name, "tls") == 0 && strcmp(value, "starttls") == 0)
+		in->listener.tls = LISTENER_TLS_STARTTLS;
+	else if (strcmp(name, "tls") == 0 && strcmp(value, "required") == 0)
+		in->listener.tls = LISTENER_TLS_REQUIRED;
+	else if (strcmp(name, "bare-newline") == 0 && strcmp(value, "reject") == 0)
+		in->listener.reject_bare_newline = true;
+	else
+		return false;
+	return true;
+}
+
+static void inbound_start(void *engine, struct stream *stream)
+{
+	struct inbound *in = engine;
+
+	in->receive.settings = &in->settings;
+	in->receive.listener = &in->listener;
+	in->receive.loop = in->dialogue->loop;
+	if (in->listener.tls != LISTENER_TLS_OFF)
+		in->receive.tls = in->dialogue->server_tls;
+	in->receive.store = (struct receive_store){
+		.reserve = store_reserve,
+		.unreserve = store_unreserve,
+		.put_new = store_put_new,
+		.put = store_put,
+		.blob_new = store_blob_new,
+		.chunk = store_chunk,
+		.drop = store_drop,
+		.route = store_route,
+		.piece_size = PIECE_SIZE,
+		.context = in,
+	};
+	session_new(&in->receive, stream);
+}
+
+static bool inbound_command(void *engine, const char *word, const char *rest)
+{
+	struct inbound *in = engine;
+
+	if (strcmp(word, "daemon") == 0 && strcmp(rest, "stops") == 0) {
+		receive_stop(&in->receive);
+		return true;
+	}
+	if (strcmp(word, "store") != 0)
+		return false;
+	if (strcmp(rest, "holds") == 0)
+		in->holds = true;
+	else if (strcmp(rest, "full") == 0)
+		in->full = true;
+	else if ((strcmp(rest, "completes") == 0 || strcmp(rest, "fails") == 0) &&
+	         (in->put != NULL || in->chunk != NULL))
+		complete(in, rest[0] == 'c' ? 0 : -1);
+	else
+		return false;
+	return true;
+}
+
+static void inbound_end(void *engine)
+{
+	struct inbound *in = engine;
+
+	receive_end(&in->receive);
+	complete(in, -1);
+	timer_stop(&in->complete);
+	bytes_release(&in->recipients);
+	free(in->settings.hostname);
+	free(in->listener.name);
+	free(in);
+}
+
+const struct engine inbound_engine = {
+	.name = "inbound",
+	.peer = "client",
+	.self = "server",
+	.make = inbound_make,
+	.set = inbound_set,
+	.start = inbound_start,
+	.command = inbound_command,
+	.end = inbound_end,
+};
