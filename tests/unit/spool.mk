@@ -1,5 +1,12 @@
-# unit_programs += tests/unit/test_NAME      (its source is tests/unit/test_NAME.c; more files: _SOURCES)
+# The tests of src/spool/. Most have a spool of their own: spool_lab.h.
 spool_lab = tests/unit/spool_lab.h tests/unit/spool_lab.c tests/unit/spool_check.c
 
-unit_programs += tests/unit/test_apply
+unit_programs += \
+	tests/unit/test_apply \
+	tests/unit/test_records \
+	tests/unit/test_remove \
+	tests/unit/test_writer
+
 tests_unit_test_apply_SOURCES = tests/unit/test_apply.c $(spool_lab)
+tests_unit_test_remove_SOURCES = tests/unit/test_remove.c $(spool_lab)
+tests_unit_test_writer_SOURCES = tests/unit/test_writer.c $(spool_lab)

@@ -23,7 +23,7 @@ void lab_init(struct lab *lab, enum spool_mode mode); /* makes the directory, op
 void lab_open(struct lab *lab);                       /* and starts */
 void lab_open_only(struct lab *lab);                  /* requests wait until lab_start() */
 void lab_start(struct lab *lab);
-void lab_close(struct lab *lab);                      /* stops and closes; the directory stays */
+void lab_close(struct lab *lab); /* stops and closes; the directory stays */
 void lab_reopen(struct lab *lab);
 void lab_release(struct lab *lab); /* and removes the directory */
 /* cmocka's setup and teardown: *state is a started lab. */
@@ -32,6 +32,9 @@ int lab_teardown(void **state);
 
 /* Runs what comes home until *done. */
 void lab_wait(struct lab *lab, const bool *done);
+
+/* Ends once the writer has nothing left to do by itself. */
+void lab_settle(struct lab *lab);
 
 /* One request's fate. Its address is the request's owner. */
 struct fate {
