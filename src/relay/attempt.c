@@ -115,7 +115,7 @@ static struct queue *choose_queue(struct pool *pool)
 		size_t place = (turn + i) % queues->count;
 		struct queue *queue = &queues->items[place];
 
-		if (queue->pool != pool || !queue_ready(queue))
+		if (queue->pool != pool || !queue_ready(queues, queue, relay_wall(pool->relay)))
 			continue;
 		if (best == NULL || queue_priority(queue) > queue_priority(best)) {
 			best = queue;
@@ -237,6 +237,7 @@ static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t cou
 	if (count < attempt->delivery->count) {
 		transition_apart(t, split(attempt->delivery, count));
 		attempt->due_again_us = attempt->row.time_us;
+		t->now = delivery_copy(attempt->delivery);
 	}
 	attempt->claim = (struct claim){ .provider = peer->pool->number,
 		                         .slot = new_slot(relay),
@@ -249,7 +250,6 @@ static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t cou
 	t->due = attempt->row;
 	t->claims = true;
 	t->claim = attempt->claim;
-	t->now = delivery_copy(attempt->delivery);
 	t->request.done = claim_done;
 	t->owner = attempt;
 	CALL(relay, claim, t);

@@ -1,8 +1,121 @@
 /* SPDX-License-Identifier: ISC */
-/* expiry.c - mail that waits for a provider longer than its route allows. */
+/* expiry.c - mail that waits for a provider longer than its route allows.
+ *
+ * What is attempted expires at its deferral. What is not attempted, because every provider of its
+ * route is set aside, is found here: a walk through the due rows of such queues, in due order, a
+ * bounded number at a time. Those too old fail with a report; the others are not touched.
+ */
 #include "relay/private.h"
+
+#define ROWS_A_STEP 1024            /* read each time: about 2 ms every 10 s */
+#define PASS_WAIT   (5 * CLOCK_MIN) /* from the begin of one walk to that of the next */
+#define ROWS_READ   64
+
+/* Only the last words of a provider, or our own, can be told. */
+static struct reply last_reply(const struct delivery *d, size_t i)
+{
+	struct reply reply = { 0 };
+	struct reply_parser parser = { .code = 0 };
+	const char *text = d->recipients[i].last_reply;
+
+	if (text == NULL || reply_parser_line(&parser, span_of_text(text), &reply) != REPLY_DONE)
+		reply_local(&reply, 451, "4.4.1", "no provider could be reached");
+	reply_parser_release(&parser);
+	reply.local = true; /* said long ago, and not to be taken for an answer of today */
+	return reply;
+}
+
+static void expire_delivery(struct relay *relay, const struct due_row *row,
+                            struct delivery *delivery)
+{
+	struct attempt *attempt = attempt_new(relay, row, delivery);
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+	struct reply replies[SPOOL_RECIPIENTS_MAX] = { 0 };
+	size_t count = delivery->count;
+
+	for (size_t i = 0; i < count; i++) {
+		replies[i] = last_reply(delivery, i);
+		fates[i] = (struct recipient_fate){ FATE_FAILED, &replies[i], true };
+	}
+	outcome_fates(attempt, fates);
+	for (size_t i = 0; i < count; i++)
+		reply_release(&replies[i]);
+}
+
+static void look_at(struct relay *relay, const struct due_row *row)
+{
+	struct delivery *delivery;
+
+	if (attempt_busy(relay, row->id, row->n))
+		return;
+	delivery = memory_new(sizeof(*delivery));
+	if (CALL(relay, delivery, row->id, row->n, delivery) && delivery->due_us == row->time_us &&
+	    delivery_expired(relay, delivery, relay_wall(relay)))
+		expire_delivery(relay, row, delivery);
+	else
+		delivery_free(&delivery);
+}
+
+static bool is_stalled(const struct queue *queue)
+{
+	return queue->pool == NULL && queue->route->settings != NULL && queue->ready_mask != 0;
+}
+
+static void start_queue(struct relay *relay, size_t place)
+{
+	struct expiry *e = &relay->expiry;
+
+	e->queue = place;
+	e->in_line = false;
+	e->line = (struct due_row){ .queue = relay->queues.items[place].route->queue,
+		                    .priority = SPOOL_BEFORE_FIRST };
+}
+
+/* The next line of the queue being walked, or of the next one that is stalled. false: all were
+ * walked; another pass begins later. */
+static bool next_line(struct relay *relay)
+{
+	struct expiry *e = &relay->expiry;
+
+	if (!e->begun) {
+		if (relay_now(relay) < e->next_pass_us)
+			return false;
+		start_queue(relay, 0);
+		e->next_pass_us = relay_now(relay) + PASS_WAIT;
+		e->begun = true;
+	}
+	while (!is_stalled(&relay->queues.items[e->queue]) || !CALL(relay, due_line, &e->line)) {
+		if (e->queue + 1 == relay->queues.count) {
+			e->begun = false;
+			return false;
+		}
+		start_queue(relay, e->queue + 1);
+	}
+	e->from = e->line;
+	e->in_line = true;
+	return true;
+}
+
+static size_t walk_line(struct relay *relay)
+{
+	struct expiry *e = &relay->expiry;
+	struct due_row rows[ROWS_READ];
+	size_t count = CALL(relay, due, &e->from, relay_wall(relay), rows, ROWS_READ);
+
+	for (size_t i = 0; i < count; i++)
+		look_at(relay, &rows[i]);
+	if (count > 0) {
+		e->from = rows[count - 1];
+		e->from.n++;
+	}
+	e->in_line = count == ROWS_READ;
+	return count + 1;
+}
 
 void expiry_walk(struct relay *relay)
 {
-	(void)relay;
+	size_t done = 0;
+
+	while (done < ROWS_A_STEP && (relay->expiry.in_line || next_line(relay)))
+		done += walk_line(relay);
 }

@@ -310,14 +310,15 @@ void pool_stop(struct pool *pool)
 
 /* ---- work --------------------------------------------------------------------- */
 
-static bool pool_has_work(const struct pool *pool)
+static bool pool_has_work(struct pool *pool)
 {
-	const struct queues *queues = &pool->relay->queues;
+	struct queues *queues = &pool->relay->queues;
+	int64_t wall = relay_wall(pool->relay);
 
 	if (!list_empty(&pool->parked))
 		return true;
 	for (size_t i = 0; i < queues->count; i++)
-		if (queues->items[i].pool == pool && queue_ready(&queues->items[i]))
+		if (queues->items[i].pool == pool && queue_ready(queues, &queues->items[i], wall))
 			return true;
 	return false;
 }

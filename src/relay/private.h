@@ -159,7 +159,8 @@ struct expiry {
 	size_t queue;        /* which one is being walked */
 	struct due_row line; /* where in it */
 	struct due_row from;
-	bool in_line;
+	bool begun, in_line;
+	int64_t next_pass_us; /* monotonic */
 };
 
 struct relay {

@@ -242,18 +242,38 @@ static void line_read(struct queues *q, struct line *line, int64_t wall_us)
 	}
 }
 
-static bool line_next(struct queues *q, struct line *line, int64_t wall_us, struct due_row *row_r)
+/* The row whose turn it is, if there is one; it stays the line's. */
+static const struct due_row *line_peek(struct queues *q, struct line *line, int64_t wall_us)
 {
 	for (;;) {
 		while (line->row < line->row_count) {
-			*row_r = line->rows[line->row++];
-			if (!q->reader.busy(q->reader.busy_context, row_r->id, row_r->n))
-				return true;
+			const struct due_row *row = &line->rows[line->row];
+
+			if (!q->reader.busy(q->reader.busy_context, row->id, row->n))
+				return row;
+			line->row++;
 		}
 		if (!line->more)
-			return false;
+			return NULL;
 		line_read(q, line, wall_us);
 	}
+}
+
+static struct list *turns_of(struct queue *queue)
+{
+	return &queue->ready[__builtin_ctz(queue->ready_mask)];
+}
+
+bool queue_ready(struct queues *q, struct queue *queue, int64_t wall_us)
+{
+	while (queue->ready_mask != 0) {
+		struct line *line = list_entry(list_first(turns_of(queue)), struct line, turn);
+
+		if (line_peek(q, line, wall_us) != NULL)
+			return true;
+		line_wait(q, line);
+	}
+	return false;
 }
 
 int queue_priority(const struct queue *queue)
@@ -263,16 +283,15 @@ int queue_priority(const struct queue *queue)
 
 bool queue_next(struct queues *q, struct queue *queue, int64_t wall_us, struct due_row *row_r)
 {
-	while (queue->ready_mask != 0) {
-		struct list *turns = &queue->ready[__builtin_ctz(queue->ready_mask)];
-		struct line *line = list_entry(list_first(turns), struct line, turn);
+	struct list *turns;
+	struct line *line;
 
-		if (line_next(q, line, wall_us, row_r)) {
-			list_remove(&line->turn);
-			list_append(turns, &line->turn);
-			return true;
-		}
-		line_wait(q, line);
-	}
-	return false;
+	if (!queue_ready(q, queue, wall_us))
+		return false;
+	turns = turns_of(queue);
+	line = list_entry(list_first(turns), struct line, turn);
+	*row_r = line->rows[line->row++];
+	list_remove(&line->turn);
+	list_append(turns, &line->turn);
+	return true;
 }

@@ -57,14 +57,11 @@ void queues_wake(struct queues *q, int64_t wall_us);
 /* When the next does; CLOCK_NEVER: none is known. */
 int64_t queues_next_us(const struct queues *q);
 
-static inline bool queue_ready(const struct queue *queue)
-{
-	return queue->ready_mask != 0;
-}
-
-/* Of what is ready (queue_ready()): the highest. */
+/* Whether a row is due and not in flight. */
+bool queue_ready(struct queues *q, struct queue *queue, int64_t wall_us);
+/* Of what is ready (queue_ready() said so): the highest. */
 int queue_priority(const struct queue *queue);
-/* The row whose turn it is; false: nothing is due after all. */
+/* The row whose turn it is; false: nothing is due. */
 bool queue_next(struct queues *q, struct queue *queue, int64_t wall_us, struct due_row *row_r);
 
 #endif

@@ -99,7 +99,8 @@ static void digest_list(struct bytes *rules, const struct text_list *list)
 		bytes_put_text(rules, list->items[i]);
 }
 
-static uint64_t digest_rules(const struct router *router)
+/* Without a spool (tests) the front of the digest stands for itself. */
+static int generation_of(struct router *router, struct spool *spool, struct bytes *error)
 {
 	unsigned char digest[DIGEST_SHA256_SIZE];
 	struct bytes rules = { 0 };
@@ -120,7 +121,12 @@ static uint64_t digest_rules(const struct router *router)
 	}
 	digest_sha256(bytes_span(&rules), digest);
 	bytes_release(&rules);
-	return be64_load(digest);
+	router->generation = be64_load(digest);
+	if (spool == NULL ||
+	    spool_generation(spool, span_of(digest, sizeof(digest)), &router->generation) == 0)
+		return 0;
+	bytes_append_text(error, "the spool does not take the digest of the routing rules");
+	return -1;
 }
 
 /* Without a spool (tests) names are numbered by their place. */
@@ -176,18 +182,18 @@ int router_new(struct router **router_r, const struct settings *settings, struct
                struct bytes *error)
 {
 	struct router *router = memory_new(sizeof(*router));
+	int rc = 0;
 
 	router->settings = settings;
 	router->count = settings->route_count + 1;
 	router->routes = memory_new_array(router->count, sizeof(*router->routes));
 	router->routes[settings->route_count].queue = SPOOL_QUEUE_UNROUTED;
-	for (size_t i = 0; i < settings->route_count; i++) {
-		if (route_init(&router->routes[i], settings, i, spool, error) != 0) {
-			router_free(&router);
-			return -1;
-		}
+	for (size_t i = 0; i < settings->route_count && rc == 0; i++)
+		rc = route_init(&router->routes[i], settings, i, spool, error);
+	if (rc != 0 || generation_of(router, spool, error) != 0) {
+		router_free(&router);
+		return -1;
 	}
-	router->generation = digest_rules(router);
 	*router_r = router;
 	return 0;
 }

@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: ISC */
+/* relay_world.c - see relay_world.h. */
+#include "relay_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+/* ---- what happens later --------------------------------------------------------------- */
+
+struct later {
+	struct timer timer;
+	struct world *world;
+	void (*run)(struct world *w, void *argument);
+	void *argument;
+};
+
+static void later_fired(void *context)
+{
+	struct later *l = context;
+	struct later copy = *l;
+
+	free(l);
+	copy.run(copy.world, copy.argument);
+}
+
+static void later(struct world *w, int64_t us, void (*run)(struct world *, void *), void *argument)
+{
+	struct later *l = memory_new(sizeof(*l));
+
+	l->world = w;
+	l->run = run;
+	l->argument = argument;
+	timer_init(&l->timer, w->loop, later_fired, l);
+	timer_start(&l->timer, us);
+}
+
+/* Orders to workers travel on a channel: they arrive one after the other. */
+static void posted(struct world *w, void (*run)(struct world *, void *), void *argument)
+{
+	int64_t now = w->clock.monotonic_us;
+
+	w->posted_us = w->posted_us + 1 > now ? w->posted_us + 1 : now;
+	later(w, w->posted_us - now, run, argument);
+}
+
+unsigned world_random(struct world *w, unsigned below)
+{
+	w->random = w->random * 1103515245u + 12345u;
+	return (w->random >> 8) % below;
+}
+
+/* ---- the index ---------------------------------------------------------------------------- */
+
+#define ORDER(a, b)                                \
+	do {                                       \
+		if ((a) != (b))                    \
+			return (a) < (b) ? -1 : 1; \
+	} while (0)
+
+static int row_order(const struct due_row *a, const struct due_row *b)
+{
+	ORDER(a->queue, b->queue);
+	ORDER(b->priority, a->priority);
+	ORDER(a->class, b->class);
+	ORDER(a->time_us, b->time_us);
+	ORDER(a->id, b->id);
+	ORDER(a->n, b->n);
+	return 0;
+}
+
+/* The first row that is not before this one. */
+static size_t row_place(const struct world *w, const struct due_row *row)
+{
+	size_t low = 0, high = w->row_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (row_order(&w->rows[middle], row) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void row_add(struct world *w, const struct due_row *row)
+{
+	size_t at = row_place(w, row);
+
+	w->rows = memory_grow(w->rows, w->row_count + 1, sizeof(*w->rows));
+	memmove(&w->rows[at + 1], &w->rows[at], (w->row_count - at) * sizeof(*w->rows));
+	w->rows[at] = *row;
+	w->row_count++;
+}
+
+static bool row_there(const struct world *w, const struct due_row *row)
+{
+	size_t at = row_place(w, row);
+
+	return at < w->row_count && row_order(&w->rows[at], row) == 0;
+}
+
+static void row_remove(struct world *w, const struct due_row *row)
+{
+	size_t at = row_place(w, row);
+
+	assert_true(row_there(w, row));
+	memmove(&w->rows[at], &w->rows[at + 1], (w->row_count - at - 1) * sizeof(*w->rows));
+	w->row_count--;
+}
+
+static struct due_row row_of(const struct delivery *d)
+{
+	return (struct due_row){ d->queue, d->priority, d->class, d->due_us, d->id, d->n };
+}
+
+/* ---- deliveries ------------------------------------------------------------------------------ */
+
+struct stored *world_find(struct world *w, uint64_t id, uint32_t n)
+{
+	/* Ids begin at 1; the first delivery of each stands at its place. */
+	for (size_t i = (size_t)id - 1; i < w->stored_count; i++)
+		if (w->stored[i]->d.id == id && w->stored[i]->d.n == n)
+			return w->stored[i]->gone ? NULL : w->stored[i];
+	return NULL;
+}
+
+size_t world_left(const struct world *w)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < w->stored_count; i++)
+		left += !w->stored[i]->gone;
+	return left;
+}
+
+static struct stored *store(struct world *w, const struct delivery *d)
+{
+	struct stored *s = memory_new(sizeof(*s));
+	struct delivery *copy = delivery_copy(d);
+	struct due_row row;
+
+	s->d = *copy;
+	free(copy);
+	if (w->stored_count % 1024 == 0)
+		w->stored = memory_grow(w->stored, w->stored_count + 1024, sizeof(*w->stored));
+	w->stored[w->stored_count++] = s;
+	row = row_of(&s->d);
+	row_add(w, &row);
+	return s;
+}
+
+static void tell_due(struct world *w, const struct delivery *d)
+{
+	struct due_news news = { d->queue, d->priority, d->class, d->due_us };
+
+	if (d->due_us < CLOCK_NEVER)
+		relay_due(w->relay, &news, 1);
+}
+
+static uint64_t add_mail(struct world *w, const struct world_mail *mail)
+{
+	struct delivery d = { .id = ++w->last_id,
+		              .n = 1,
+		              .queue = (uint32_t)mail->route + 1,
+		              .priority = mail->priority,
+		              .class = mail->class,
+		              .accepted_us = clock_wall(&w->clock.clock),
+		              .count = mail->recipients > 0 ? mail->recipients : 1 };
+
+	d.due_us = mail->held ? CLOCK_NEVER : d.accepted_us + mail->wait_us;
+	d.recipients = memory_new_array(d.count, sizeof(*d.recipients));
+	for (size_t i = 0; i < d.count; i++) {
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "r%zu@example.net", i);
+		d.recipients[i].to.address.text = memory_text(text);
+		d.recipients[i].to.address.local_length = strcspn(text, "@");
+		d.recipients[i].to.notify = mail->notify;
+	}
+	(void)store(w, &d);
+	delivery_release(&d);
+	return w->last_id;
+}
+
+uint64_t world_mail(struct world *w, const struct world_mail *mail)
+{
+	uint64_t id = add_mail(w, mail);
+
+	tell_due(w, &world_find(w, id, 1)->d);
+	return id;
+}
+
+void world_mails(struct world *w, const struct world_mail *mail, size_t count)
+{
+	uint64_t id = 0;
+
+	for (size_t i = 0; i < count; i++)
+		id = id == 0 ? add_mail(w, mail) : (add_mail(w, mail), id);
+	tell_due(w, &world_find(w, id, 1)->d);
+}
+
+/* ---- the ports: spool --------------------------------------------------------------------------
+ */
+
+static bool port_due_line(void *context, struct due_row *line)
+{
+	struct world *w = context;
+	struct due_row after = *line;
+	size_t at;
+
+	w->calls_line++;
+	after.time_us = INT64_MAX;
+	after.id = UINT64_MAX;
+	after.n = UINT32_MAX;
+	at = row_place(w, &after);
+	if (line->priority == SPOOL_BEFORE_FIRST) {
+		after.time_us = 0;
+		at = row_place(w, &after);
+	}
+	if (at >= w->row_count || w->rows[at].queue != line->queue)
+		return false;
+	*line = w->rows[at];
+	return true;
+}
+
+static size_t port_due(void *context, const struct due_row *from, int64_t until_us,
+                       struct due_row *rows_r, size_t max)
+{
+	struct world *w = context;
+	size_t at = row_place(w, from), count = 0;
+
+	w->calls_due++;
+	while (count < max && at < w->row_count) {
+		const struct due_row *row = &w->rows[at++];
+
+		if (row->queue != from->queue || row->priority != from->priority ||
+		    row->class != from->class || row->time_us > until_us)
+			break;
+		rows_r[count++] = *row;
+	}
+	return count;
+}
+
+static bool port_delivery(void *context, uint64_t id, uint32_t n, struct delivery *delivery_r)
+{
+	struct world *w = context;
+	struct stored *s = world_find(w, id, n);
+	struct delivery *copy;
+
+	w->calls_delivery++;
+	if (s == NULL)
+		return false;
+	copy = delivery_copy(&s->d);
+	*delivery_r = *copy;
+	free(copy);
+	return true;
+}
+
+static size_t port_deliveries(void *context, uint64_t id, uint32_t from, uint32_t *n_r, size_t max)
+{
+	struct world *w = context;
+	size_t count = 0;
+
+	for (size_t i = 0; i < w->stored_count && count < max; i++)
+		if (w->stored[i]->d.id == id && !w->stored[i]->gone && w->stored[i]->d.n >= from)
+			n_r[count++] = w->stored[i]->d.n;
+	return count;
+}
+
+static uint64_t port_size(void *context, uint64_t id)
+{
+	(void)id;
+	return ((struct world *)context)->size;
+}
+
+/* As the writer verifies. */
+static bool is_valid(struct world *w, const struct transition *t, const struct stored *s)
+{
+	if (s == NULL || t->has_due == t->unclaims || (t->claims && !t->has_due))
+		return false;
+	if (t->has_due && !row_there(w, &t->due))
+		return false;
+	if (t->unclaims && (!s->claimed || s->claim.slot != t->claim.slot ||
+	                    s->claim.provider != t->claim.provider))
+		return false;
+	return !(t->claims && s->claimed);
+}
+
+static void rewrite(struct world *w, struct stored *s, const struct delivery *now, bool with_row)
+{
+	struct delivery *copy = delivery_copy(now);
+	struct due_row row;
+
+	copy->id = s->d.id;
+	copy->n = s->d.n;
+	delivery_release(&s->d);
+	s->d = *copy;
+	free(copy);
+	row = row_of(&s->d);
+	if (with_row)
+		row_add(w, &row);
+}
+
+static uint32_t next_n(const struct world *w, uint64_t id)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < w->stored_count; i++)
+		if (w->stored[i]->d.id == id && w->stored[i]->d.n > n)
+			n = w->stored[i]->d.n;
+	return n + 1;
+}
+
+static void apply(struct world *w, struct transition *t, struct stored *s)
+{
+	uint64_t id = s->d.id;
+
+	if (t->has_due)
+		row_remove(w, &t->due);
+	if (t->claims || t->unclaims) {
+		s->claimed = t->claims;
+		s->claim = t->claim;
+	}
+	if (t->now != NULL)
+		rewrite(w, s, t->now, !t->claims);
+	else if (!t->claims)
+		s->gone = true;
+	for (size_t i = 0; i < t->apart_count; i++) {
+		t->apart[i]->id = id;
+		t->apart[i]->n = next_n(w, id);
+		(void)store(w, t->apart[i]);
+	}
+}
+
+static void commit(struct world *w, void *argument)
+{
+	struct transition *t = argument;
+	struct stored *s = world_find(w, t->id, t->n);
+	bool refused = (t->claims ? w->refuse_claims : w->refuse_outcomes) || !is_valid(w, t, s);
+
+	if (refused) {
+		t->request.done(&t->request, -1);
+		return;
+	}
+	apply(w, t, s);
+	if (t->now != NULL && !t->claims)
+		tell_due(w, &s->d);
+	for (size_t i = 0; i < t->apart_count; i++)
+		tell_due(w, t->apart[i]);
+	t->request.done(&t->request, 0);
+}
+
+static void port_claim(void *context, struct transition *t)
+{
+	struct world *w = context;
+
+	w->claims++;
+	later(w, w->commit_us, commit, t);
+}
+
+static void port_outcome(void *context, struct transition *t)
+{
+	struct world *w = context;
+
+	w->outcomes++;
+	later(w, w->keep_outcomes ? 10 * CLOCK_SEC : w->commit_us, commit, t);
+}
+
+static void bounce_ready(struct world *w, void *argument)
+{
+	struct bounce_request *request = argument;
+	struct put *put = w->no_bounce ? NULL : put_new(NULL);
+
+	if (put != NULL)
+		w->bounced += request->count;
+	reply_release(&w->last_failure);
+	reply_copy(&w->last_failure, &request->failures[0].reply);
+	relay_bounced(w->relay, request, put);
+}
+
+static void port_bounce(void *context, struct bounce_request *request)
+{
+	struct world *w = context;
+
+	w->bounce_asked++;
+	later(w, CLOCK_MS, bounce_ready, request);
+}
+
+/* ---- the ports: connections --------------------------------------------------------------------
+ */
+
+struct wire {
+	struct list link;
+	struct host *host;
+	uint64_t number;
+	struct grant *grants[64];
+	size_t grant_count, done;
+	bool busy, finishing, closed;
+	int64_t mail_us;
+};
+
+static struct wire *wire_find(struct world *w, uint64_t number)
+{
+	struct list *node, *after;
+
+	for (size_t i = 0; i < w->settings.provider_count; i++) {
+		list_each(node, after, &w->hosts[i].wires)
+		{
+			if (list_entry(node, struct wire, link)->number == number)
+				return list_entry(node, struct wire, link);
+		}
+	}
+	return NULL;
+}
+
+static struct grant *wire_take(struct wire *wire)
+{
+	struct grant *grant = wire->grants[0];
+
+	memmove(&wire->grants[0], &wire->grants[1], --wire->grant_count * sizeof(grant));
+	return grant;
+}
+
+static struct grant_news *news_for(const struct grant *grant, enum transaction_end end)
+{
+	struct grant_news *news = memory_new(sizeof(*news));
+
+	news->connection = grant->connection;
+	news->slot = grant->slot;
+	news->end = end;
+	news->count = grant->count;
+	news->results = memory_new_array(grant->count, sizeof(*news->results));
+	reply_local(&news->reply, 451, "4.4.2", "connection lost");
+	return news;
+}
+
+static void wire_close(struct wire *wire, enum connection_stage stage, int code, const char *text)
+{
+	struct world *w = wire->host->world;
+	uint64_t number = wire->number;
+	struct reply why = { 0 };
+
+	while (wire->grant_count > 0) {
+		struct grant *grant = wire_take(wire);
+
+		relay_replied(w->relay, news_for(grant, TRANSACTION_UNSENT));
+		grant_free(&grant);
+	}
+	list_remove(&wire->link);
+	wire->host->open_now--;
+	free(wire);
+	if (code != 0)
+		reply_local(&why, code, "4.4.2", "%s", text);
+	relay_closed(w->relay, number, stage, &why);
+	reply_release(&why);
+}
+
+static void wire_open(struct world *w, void *argument)
+{
+	struct wire *wire = argument;
+
+	switch (wire->host->mode) {
+	case HOST_REFUSES:
+		wire_close(wire, STAGE_CONNECT, 451, "connection refused");
+		return;
+	case HOST_NO_LOGIN:
+		wire_close(wire, STAGE_LOGIN, 535, "login refused");
+		return;
+	case HOST_CLOSES:
+		relay_ready(w->relay, wire->number, &wire->host->facts);
+		wire_close(wire, STAGE_READY, 421, "closing");
+		return;
+	default:
+		relay_ready(w->relay, wire->number, &wire->host->facts);
+	}
+}
+
+static void port_open(void *context, uint64_t number, const struct provider_settings *provider)
+{
+	struct world *w = context;
+	struct wire *wire = memory_new(sizeof(*wire));
+
+	for (size_t i = 0; i < w->settings.provider_count; i++)
+		if (&w->providers[i] == provider)
+			wire->host = &w->hosts[i];
+	wire->number = number;
+	list_append(&wire->host->wires, &wire->link);
+	w->calls_open++;
+	wire->host->opens++;
+	if (++wire->host->open_now > wire->host->open_max)
+		wire->host->open_max = wire->host->open_now;
+	later(w, wire->host->connect_us, wire_open, wire);
+}
+
+static void wire_next(struct wire *wire);
+
+static void note_written(struct host *host, size_t recipients)
+{
+	if (host->written_count % 1024 == 0) {
+		host->written = memory_grow(host->written, host->written_count + 1024,
+		                            sizeof(*host->written));
+		host->written_for = memory_grow(host->written_for, host->written_count + 1024,
+		                                sizeof(*host->written_for));
+	}
+	host->written[host->written_count] = host->world->clock.monotonic_us;
+	host->written_for[host->written_count++] = recipients;
+}
+
+static void note_sent(struct world *w, const struct grant *grant, const struct grant_news *news)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < news->count; i++)
+		if (news->results[i].reply.code / 100 == 2) {
+			w->sent++;
+			any = true;
+		}
+	if (!any)
+		return;
+	if (w->sent_id_count % 1024 == 0)
+		w->sent_ids =
+			memory_grow(w->sent_ids, w->sent_id_count + 1024, sizeof(*w->sent_ids));
+	w->sent_ids[w->sent_id_count++] = grant->id;
+}
+
+size_t world_sent_times(const struct world *w, uint64_t id)
+{
+	size_t times = 0;
+
+	for (size_t i = 0; i < w->sent_id_count; i++)
+		times += w->sent_ids[i] == id;
+	return times;
+}
+
+static void wire_answer(struct world *w, void *argument)
+{
+	struct wire *wire = argument;
+	struct host *host = wire->host;
+	struct grant *grant = wire_take(wire);
+	struct grant_news *news = news_for(grant, TRANSACTION_REPLIED);
+	bool lost = host->mode == HOST_LOSES_MAIL || host->mode == HOST_LOSES_END;
+
+	wire->busy = false;
+	wire->done++;
+	news->mail_written_us = wire->mail_us;
+	if (host->mode == HOST_LOSES_MAIL)
+		news->end = TRANSACTION_UNSENT;
+	else if (host->mode == HOST_LOSES_END)
+		news->end = TRANSACTION_INDETERMINATE;
+	else if (host->answer != NULL)
+		host->answer(host, grant, news);
+	else
+		answer_all(news, grant, 250, "2.0.0", "ok");
+	if (!lost)
+		note_sent(w, grant, news);
+	grant_free(&grant);
+	relay_replied(w->relay, news);
+	if (lost)
+		wire_close(wire, STAGE_READY, 451, "connection lost");
+	else if (host->session_max > 0 && wire->done >= host->session_max)
+		wire_close(wire, STAGE_READY, 421, "enough");
+	else
+		wire_next(wire);
+}
+
+static void wire_mail(struct world *w, void *argument)
+{
+	struct wire *wire = argument;
+
+	wire->mail_us = w->clock.monotonic_us;
+	note_written(wire->host, wire->grants[0]->count);
+	later(w, wire->host->reply_us, wire_answer, wire);
+}
+
+static void wire_next(struct wire *wire)
+{
+	struct world *w = wire->host->world;
+	int64_t wait;
+
+	if (wire->busy)
+		return;
+	if (wire->grant_count == 0) {
+		if (wire->finishing)
+			wire_close(wire, STAGE_READY, 0, "");
+		return;
+	}
+	wire->busy = true;
+	wait = wire->grants[0]->depart_us - w->clock.monotonic_us;
+	wait = wait < 0 ? 0 : wait;
+	if (wire->host->late_us > 0)
+		wait += world_random(w, (unsigned)wire->host->late_us);
+	later(w, wait, wire_mail, wire);
+}
+
+static void wire_finish(struct world *w, void *argument)
+{
+	struct wire *wire = wire_find(w, *(uint64_t *)argument);
+
+	free(argument);
+	if (wire == NULL)
+		return;
+	wire->finishing = true;
+	wire_next(wire);
+}
+
+static void port_finish(void *context, uint64_t number)
+{
+	uint64_t *copy = memory_new(sizeof(*copy));
+
+	*copy = number;
+	posted(context, wire_finish, copy);
+}
+
+static void wire_grant(struct world *w, void *argument)
+{
+	struct grant *grant = argument;
+	struct wire *wire = wire_find(w, grant->connection);
+
+	if (wire == NULL) {
+		relay_replied(w->relay, news_for(grant, TRANSACTION_UNSENT));
+		grant_free(&grant);
+		return;
+	}
+	assert_true(wire->grant_count < sizeof(wire->grants) / sizeof(wire->grants[0]));
+	wire->host->grants++;
+	wire->grants[wire->grant_count++] = grant;
+	wire_next(wire);
+}
+
+static void port_grant(void *context, struct grant *grant)
+{
+	posted(context, wire_grant, grant);
+}
+
+/* ---- answers
+ * --------------------------------------------------------------------------------------- */
+
+void answer_one(struct grant_news *news, size_t i, int code, const char *enhanced, const char *text,
+                bool at_rcpt)
+{
+	reply_release(&news->results[i].reply);
+	reply_local(&news->results[i].reply, code, enhanced, "%s", text);
+	news->results[i].reply.local = false;
+	news->results[i].at_rcpt = at_rcpt;
+}
+
+void answer_all(struct grant_news *news, const struct grant *grant, int code, const char *enhanced,
+                const char *text)
+{
+	for (size_t i = 0; i < grant->count; i++)
+		answer_one(news, i, code, enhanced, text, false);
+}
+
+/* ---- the world
+ * ------------------------------------------------------------------------------------- */
+
+static char *named(const char *what, size_t i)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%s%zu", what, i);
+	return memory_text(text);
+}
+
+static int64_t retries[] = { CLOCK_MIN, 5 * CLOCK_MIN, CLOCK_HOUR };
+
+void world_init(struct world *w, size_t hosts, size_t routes)
+{
+	memset(w, 0, sizeof(*w));
+	clock_set_init(&w->clock, WORLD_START);
+	w->clock.monotonic_us = CLOCK_HOUR;
+	w->loop = loop_new_set(&w->clock);
+	w->commit_us = 2 * CLOCK_MS;
+	w->random = 1;
+	w->settings.providers = w->providers;
+	w->settings.provider_count = hosts;
+	w->settings.routes = w->routes;
+	w->settings.route_count = routes;
+	for (size_t i = 0; i < hosts; i++) {
+		w->providers[i] = (struct provider_settings){ .name = named("p", i),
+			                                      .host = named("host", i),
+			                                      .connections = 10,
+			                                      .recipients_per_message = 50,
+			                                      .pipeline = 20 };
+		w->hosts[i] = (struct host){ .world = w,
+			                     .provider = &w->providers[i],
+			                     .connect_us = 10 * CLOCK_MS,
+			                     .reply_us = 5 * CLOCK_MS };
+		w->hosts[i].facts.pipelining = true;
+		list_init(&w->hosts[i].wires);
+	}
+	for (size_t i = 0; i < routes; i++) {
+		struct route_settings *route = &w->routes[i];
+
+		*route = (struct route_settings){ .name = named("r", i),
+			                          .retry_us = retries,
+			                          .retry_count = 3,
+			                          .expire_us = 5 * CLOCK_DAY,
+			                          .bounce_to_sender = true };
+		route->via.items = memory_new_array(hosts, sizeof(char *));
+		for (size_t k = 0; k < hosts; k++)
+			route->via.items[route->via.count++] = w->providers[k].name;
+	}
+}
+
+void world_start(struct world *w)
+{
+	struct relay_options options = {
+		.settings = &w->settings,
+		.loop = w->loop,
+		.context = w,
+		.ports = { port_open, port_finish, port_grant, port_due_line, port_due,
+		           port_delivery, port_deliveries, port_size, port_claim, port_outcome,
+		           port_outcome, port_bounce },
+	};
+	struct bytes error = { 0 };
+
+	assert_int_equal(router_new(&w->router, &w->settings, NULL, &error), 0);
+	options.router = w->router;
+	w->relay = relay_new(&options);
+	for (size_t i = 0; i < w->settings.provider_count; i++)
+		relay_number(w->relay, &w->providers[i], (uint32_t)i + 1);
+}
+
+void world_pass(struct world *w, int64_t us)
+{
+	loop_pass(w->loop, us);
+}
+
+static void host_release(struct host *host)
+{
+	free(host->written);
+	free(host->written_for);
+}
+
+/* Everything in flight ends, so that nothing is left to come back. */
+void world_release(struct world *w)
+{
+	w->refuse_claims = w->refuse_outcomes = w->keep_outcomes = false;
+	relay_stop(w->relay);
+	world_pass(w, 10 * CLOCK_MIN);
+	assert_true(relay_idle(w->relay));
+	relay_free(&w->relay);
+	router_free(&w->router);
+	loop_free(&w->loop);
+	for (size_t i = 0; i < w->stored_count; i++) {
+		delivery_release(&w->stored[i]->d);
+		free(w->stored[i]);
+	}
+	free(w->stored);
+	free(w->rows);
+	free(w->sent_ids);
+	reply_release(&w->last_failure);
+	for (size_t i = 0; i < w->settings.provider_count; i++) {
+		host_release(&w->hosts[i]);
+		free(w->providers[i].name);
+		free(w->providers[i].host);
+	}
+	for (size_t i = 0; i < w->settings.route_count; i++) {
+		free(w->routes[i].name);
+		free(w->routes[i].via.items);
+	}
+}

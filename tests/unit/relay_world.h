@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/* relay_world.h - a relay in a small world: a spool in memory, hosts that answer by script, and
+ * a clock that is set. Everything takes time: commits, connections, replies. */
+#ifndef TESTS_RELAY_WORLD_H
+#define TESTS_RELAY_WORLD_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "relay/relay.h"
+
+#define WORLD_START  (INT64_C(1800000000) * CLOCK_SEC)
+#define WORLD_HOSTS  4
+#define WORLD_ROUTES 4
+
+struct world;
+struct host;
+
+enum host_mode {
+	HOST_WORKS,
+	HOST_REFUSES, /* the connection */
+	HOST_NO_LOGIN,
+	HOST_CLOSES,     /* at once when ready */
+	HOST_LOSES_MAIL, /* at each MAIL */
+	HOST_LOSES_END,  /* after each end of data */
+};
+
+/* One provider, and what stands behind it. */
+struct host {
+	struct world *world;
+	struct provider_settings *provider;
+	enum host_mode mode;
+	int64_t connect_us, reply_us,
+		late_us;    /* late: MAIL is written up to so much after its time */
+	size_t session_max; /* 421 after so many messages; 0: never */
+	struct peer_facts facts;
+	/* NULL: 250 for everybody. */
+	void (*answer)(struct host *host, const struct grant *grant, struct grant_news *news);
+	size_t opens, open_now, open_max, grants;
+	int64_t *written; /* when each MAIL was, and for how many */
+	size_t *written_for;
+	size_t written_count;
+	struct list wires;
+};
+
+struct stored {
+	struct delivery d;
+	bool claimed, gone;
+	struct claim claim;
+};
+
+struct world {
+	struct clock_set clock;
+	struct loop *loop;
+	struct settings settings;
+	struct provider_settings providers[WORLD_HOSTS];
+	struct route_settings routes[WORLD_ROUTES];
+	struct host hosts[WORLD_HOSTS];
+	struct router *router;
+	struct relay *relay;
+	/* the spool */
+	struct stored **stored;
+	size_t stored_count;
+	uint64_t last_id;
+	struct due_row *rows; /* sorted as the index is */
+	size_t row_count;
+	int64_t commit_us, posted_us;
+	bool refuse_claims, refuse_outcomes, keep_outcomes;
+	uint64_t size; /* of every message */
+	/* what happened */
+	size_t calls_due, calls_line, calls_delivery, calls_open, claims, outcomes;
+	size_t sent; /* recipients with 250 */
+	uint64_t *sent_ids;
+	size_t sent_id_count;
+	size_t bounced; /* recipients in reports that were accepted */
+	size_t bounce_asked;
+	bool no_bounce; /* as for a null reverse-path */
+	struct reply last_failure;
+	unsigned random;
+};
+
+void world_init(struct world *w, size_t hosts, size_t routes);
+void world_start(struct world *w); /* after hosts and routes were set up */
+void world_release(struct world *w);
+void world_pass(struct world *w, int64_t us);
+unsigned world_random(struct world *w, unsigned below);
+
+/* Accepts mail, due after wait_us; its id. */
+struct world_mail {
+	size_t route;
+	int8_t priority;
+	uint16_t class;
+	size_t recipients; /* 0: one */
+	int64_t wait_us;
+	unsigned notify;
+	bool held;
+};
+uint64_t world_mail(struct world *w, const struct world_mail *mail);
+void world_mails(struct world *w, const struct world_mail *mail, size_t count);
+struct stored *world_find(struct world *w, uint64_t id, uint32_t n); /* NULL: gone */
+size_t world_left(const struct world *w);                            /* deliveries not gone */
+size_t world_sent_times(const struct world *w, uint64_t id);
+
+/* Answers for hosts. */
+void answer_all(struct grant_news *news, const struct grant *grant, int code, const char *enhanced,
+                const char *text);
+void answer_one(struct grant_news *news, size_t i, int code, const char *enhanced, const char *text,
+                bool at_rcpt);
+
+#endif
