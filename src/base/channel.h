@@ -23,7 +23,7 @@ struct channel;
 
 /* `receiver` is handed to each item's arrived(). */
 struct channel *channel_new(void *receiver);
-void channel_free(struct channel **channel); /* empty by then */
+void channel_free(struct channel **channel); /* empty by then, and nobody posts any more */
 
 /* From any thread. */
 void channel_post(struct channel *channel, struct channel_item *item);
@@ -36,8 +36,8 @@ int channel_fd(const struct channel *channel);
 bool channel_receive(struct channel *channel);
 /* Takes the queue as a list without running it (the writer's way to batch). */
 struct channel_item *channel_take(struct channel *channel);
-/* Blocks until something is queued or timeout_us passed (-1: no limit); only for
- * threads that have no loop (the writer, helpers). */
+/* Blocks until something is queued or timeout_us passed (-1: no limit), seldom shorter; only
+ * for threads that have no loop (the writer, helpers). */
 void channel_wait(struct channel *channel, long timeout_us);
 
 /* Wake-ups written so far, for the metric of that name. */

@@ -5,7 +5,9 @@
  * not UTF-8 are escaped as \xNN here, once, whatever the caller passes: no peer can
  * start a second line or speak to the terminal. Values that come from a peer go
  * through log_quoted() so that they cannot fake a further key.
- * Never pass a secret. Safe to call on any thread.
+ * Lines longer than 4096 octets are cut and end in "...". In JSON a line of the form
+ * above becomes {"time", "level", "program", "event": "event words", "key": "value" ...}, any
+ * other line is all "event". Never pass a secret. Safe to call on any thread.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -32,7 +34,8 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Logs and ends the process with an exit status of sysexits.h. */
+/* Logs and ends the process at once with an exit status of sysexits.h: what stdio holds is
+ * not written, no exit handler runs. */
 _Noreturn void log_fatal(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "text" in double quotes with quotes, backslashes and controls escaped, at most

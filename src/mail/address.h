@@ -36,7 +36,7 @@ int address_parse_path(struct address *addr_r, struct span text, unsigned flags,
 /* The same for a bare "local@domain" (command line, configuration); all of text. */
 int address_parse(struct address *addr_r, struct span text, unsigned flags, const char **error_r);
 void address_release(struct address *addr);
-void address_copy(struct address *to, const struct address *from);
+void address_copy(struct address *to, const struct address *from); /* overwrites `to` */
 /* Appends "@domain" to an unqualified address. */
 void address_qualify(struct address *addr, const char *domain);
 
@@ -46,7 +46,8 @@ struct span address_local(const struct address *addr);
 struct span address_domain(const struct address *addr); /* empty when unqualified */
 
 /* Shell-like patterns of the configuration: "*@example.com", "*", "root"; '*' matches any
- * run, the domain is compared without case, the local-part too. */
+ * run, the domain is compared without case, the local-part too. Without an '@' or '*' only the
+ * unqualified address matches. */
 bool address_matches(const struct address *addr, const char *pattern);
 
 bool domain_is_valid(struct span domain); /* name or address literal, ASCII */

@@ -28,14 +28,18 @@ struct dot_decoder {
 void dot_decoder_init(struct dot_decoder *d, enum dot_bare bare);
 /* Decodes from `in`, appends content to `out`; *used_r is what was consumed. Returns true
  * when the end of data was reached (what follows in `in` is the next command).
- * In NORMALIZE mode a bare LF or CR becomes CRLF, and a line made of such bare line ends and
- * a dot is content, never the end of data. */
+ * In both modes a bare LF or CR becomes CRLF, and a line that is reached or ended by a bare line
+ * end is content, never the end of data: "\n.\r\n" is stored as the line "." and stuffed
+ * on its way out. Only a dot behind a CRLF is dropped ("\r\n.\n" is stored as an empty
+ * line). In REJECT mode the session answers the end with a refusal when seen_bare is set.
+ * `out` grows by at most twice the length of `in`, and 2. */
 bool dot_decode(struct dot_decoder *d, struct span in, size_t *used_r, struct bytes *out);
 
 struct dot_encoder {
 	uint8_t state;
 };
 void dot_encoder_init(struct dot_encoder *e);
+/* Should content not be clean after all, its bare CR and LF leave as CRLF. */
 void dot_encode(struct dot_encoder *e, struct span content, struct bytes *out);
 /* The end: CRLF if the content did not end with one, then ".CRLF". */
 void dot_encode_end(struct dot_encoder *e, struct bytes *out);

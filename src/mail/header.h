@@ -35,7 +35,8 @@ void header_unfold(struct span value, struct bytes *out);
  * UTF-8 becomes U+FFFD; for display. */
 void header_decode(struct span value, struct bytes *out);
 /* Calls found() for each addr-spec in an address list (RFC 5322 3.4: names, comments, groups
- * tolerated). name is decoded text, "" when absent. */
+ * tolerated), and for a lone word without '@'. name is decoded text, "" when absent; neither
+ * holds controls, but whether address is one is for address_parse() to say. Linear in time. */
 void header_addresses(struct span value,
                       void (*found)(void *context, const char *name, const char *address),
                       void *context);

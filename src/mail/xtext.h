@@ -9,6 +9,7 @@
 
 bool xtext_is_valid(struct span text);
 void xtext_encode(struct bytes *out, struct span text);
-int xtext_decode(struct bytes *out, struct span text); /* 0 or -1 */
+/* 0, or -1 and out as it was. What comes out may hold any octet, line ends and NUL too. */
+int xtext_decode(struct bytes *out, struct span text);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define INPUT_MAX    8192 /* octets; longer only costs time */
 #define SEEDS_MAX    200
-#define CHANGES      2000 /* of each seed in make check */
+#define CHANGES      10000 /* of each seed in make check */
 #define CHANGES_LONG 200000
 
 struct seeds {
