@@ -8,4 +8,5 @@ EXTRA_DIST += \
 	tests/lib/postfix.py \
 	tests/lib/run \
 	tests/lib/smarthost.py \
-	tests/lib/totals
+	tests/lib/totals \
+	tests/lib/wire.py

@@ -2,6 +2,7 @@
 TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
+	tests/system/test_accept.py \
 	tests/system/test_peers.py \
 	tests/system/test_relay.py \
 	tests/system/test_programs.py
