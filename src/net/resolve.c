@@ -29,6 +29,7 @@ struct lookup {
 	struct helper_job job; /* first */
 	struct name *name;     /* NULL: nobody wants the answer any more */
 	char *host;
+	int (*look_up)(const char *host, struct resolved *found_r);
 	struct resolved found;
 	int rc;
 	int cause; /* errno for EAI_SYSTEM */
@@ -57,20 +58,9 @@ struct resolver {
 	struct helper *helper;
 	struct channel *home;
 	const struct clock *clock;
+	int (*look_up)(const char *host, struct resolved *found_r);
 	struct table *names;
 };
-
-struct resolver *resolver_new(struct helper *helper, struct channel *home,
-                              const struct clock *clock)
-{
-	struct resolver *r = memory_new(sizeof *r);
-
-	r->helper = helper;
-	r->home = home;
-	r->clock = clock;
-	r->names = table_new();
-	return r;
-}
 
 static void set_port(struct sockaddr_storage *address, uint16_t port)
 {
@@ -92,7 +82,7 @@ static void answer(const struct resolved *found, uint16_t port,
 }
 
 /* In the order that getaddrinfo() prefers (RFC 6724). */
-static int look_up(const char *host, int flags, struct resolved *found)
+static int ask_system(const char *host, int flags, struct resolved *found)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
 	struct addrinfo *list = NULL, *ai;
@@ -112,11 +102,35 @@ static int look_up(const char *host, int flags, struct resolved *found)
 	return rc == 0 && found->count == 0 ? EAI_NONAME : rc;
 }
 
+static int look_up_name(const char *host, struct resolved *found_r)
+{
+	return ask_system(host, 0, found_r);
+}
+
+struct resolver *resolver_new(struct helper *helper, struct channel *home,
+                              const struct clock *clock)
+{
+	struct resolver *r = memory_new(sizeof *r);
+
+	r->helper = helper;
+	r->home = home;
+	r->clock = clock;
+	r->look_up = look_up_name;
+	r->names = table_new();
+	return r;
+}
+
+void resolver_look_up_with(struct resolver *r,
+                           int (*look_up)(const char *host, struct resolved *found_r))
+{
+	r->look_up = look_up;
+}
+
 static void work(struct helper_job *job)
 {
 	struct lookup *l = (struct lookup *)(void *)job;
 
-	l->rc = look_up(l->host, 0, &l->found);
+	l->rc = l->look_up(l->host, &l->found);
 	l->cause = errno;
 }
 
@@ -216,6 +230,7 @@ static int start_lookup(struct name *name)
 	l->job.home = r->home;
 	l->name = name;
 	l->host = memory_text(name->host);
+	l->look_up = r->look_up;
 	if (helper_submit(r->helper, &l->job) < 0) {
 		free(l->host);
 		free(l);
@@ -303,7 +318,7 @@ static bool answer_literal(const char *host, uint16_t port,
 	char *plain = length >= 2 && host[0] == '[' && host[length - 1] == ']'
 	                      ? memory_text_of(host + 1, length - 2)
 	                      : memory_text(host);
-	bool literal = look_up(plain, AI_NUMERICHOST, &found) == 0;
+	bool literal = ask_system(plain, AI_NUMERICHOST, &found) == 0;
 
 	free(plain);
 	if (literal)

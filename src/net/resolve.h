@@ -29,6 +29,9 @@ struct resolver; /* belongs to one thread */
 struct resolver *resolver_new(struct helper *helper, struct channel *home,
                               const struct clock *clock);
 void resolver_free(struct resolver **r); /* open queries are forgotten: no callback after this */
+/* Tests put their own DNS in place of getaddrinfo(): called in the helper, 0 or an EAI_ code. */
+void resolver_look_up_with(struct resolver *r,
+                           int (*look_up)(const char *host, struct resolved *found_r));
 
 /* Calls done() with error NULL and addresses (valid during the call), or with the reason (without
  * the name): later, or at once, and then NULL is returned. A query ends with its done(); before

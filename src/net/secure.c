@@ -34,7 +34,8 @@ static int bio_write(BIO *bio, const char *data, int length)
 
 	if (length <= 0)
 		return 0;
-	flow_append(&s->wire, data, (size_t)length);
+	if (!s->broken) /* nobody would take it */
+		flow_append(&s->wire, data, (size_t)length);
 	return length;
 }
 
