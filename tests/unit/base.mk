@@ -5,6 +5,7 @@ unit_programs += \
 	tests/unit/test_digest \
 	tests/unit/test_heap \
 	tests/unit/test_helper \
+	tests/unit/test_json \
 	tests/unit/test_list \
 	tests/unit/test_log \
 	tests/unit/test_memory \
