@@ -16,6 +16,7 @@
 
 /* Up to here a window knows every moment (16 octets each): 64 KiB a rate. */
 #define EXACT_MAX  4096
+#define LATE_MAX   16  /* entries told of after their successors made room */
 #define SLICES     256 /* ARCHITECTURE: 0.4 % of the period is what the rounding costs */
 /* Longer periods are quotas, to be used when needed; pacing them would starve a burst. */
 #define PACED_MAX  CLOCK_MIN
@@ -56,7 +57,7 @@ static void window_init(struct window *w, const struct rate *rate)
 	w->capacity = rate->count + rate->burst;
 	w->slice_us = w->capacity > EXACT_MAX ? (rate->period_us + SLICES - 1) / SLICES : 0;
 	/* A slice more than the period has is open, one is being freed late, one is slack. */
-	w->size = w->slice_us > 0 ? SLICES + 3 : (size_t)w->capacity;
+	w->size = w->slice_us > 0 ? SLICES + 3 : (size_t)w->capacity + LATE_MAX;
 	w->entries = memory_new_array(w->size, sizeof(*w->entries));
 	w->level = (double)rate->burst;
 	/* Two in a hundred faster than the rate, so that pacing alone never undershoots it. */
@@ -201,6 +202,7 @@ static void window_land(struct window *w, size_t recipients)
 
 static void window_spend(struct window *w, int64_t written_us, size_t recipients)
 {
+	window_forget(w, written_us);
 	window_record(w, free_time(w, written_us), tokens_of(w, recipients));
 	if (w->rate.burst > 0) {
 		bucket_fill(w, written_us);
