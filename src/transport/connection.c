@@ -203,8 +203,7 @@ static void log_closed(const struct connection *c, enum connection_stage stage,
 /* Leaves the stream, and everything held with its owner. */
 static bool shut(struct connection *c, const struct reply *why, bool politely)
 {
-	uint64_t sent = c->stream == NULL ? 0 : stream_sent(c->stream);
-
+	c->sent = c->stream == NULL ? 0 : stream_sent(c->stream);
 	c->state = STATE_CLOSED;
 	stop_timers(c);
 	opening_release(c);
@@ -217,7 +216,7 @@ static bool shut(struct connection *c, const struct reply *why, bool politely)
 		stream_close_after_output(&c->stream);
 	}
 	stream_free(&c->stream);
-	return transactions_end(c, why, sent);
+	return transactions_end(c, why);
 }
 
 static void end(struct connection *c, struct reply *why, bool politely)
@@ -423,12 +422,13 @@ void connection_free(struct connection **cp)
 	for (struct guard *g = c->guards; g != NULL; g = g->outer)
 		g->gone = true;
 	c->guards = NULL;
+	reply_ordinary(&why, "it was cut");
 	if (c->state != STATE_CLOSED) {
-		reply_ordinary(&why, "it was cut");
 		log_closed(c, connection_steps[c->state].stage, &why);
 		(void)shut(c, &why, c->state == STATE_READY && c->flights == NULL);
-		reply_release(&why);
 	}
+	(void)transactions_end(c, &why); /* what is left when done() itself frees at the end */
+	reply_release(&why);
 	stop_timers(c);
 	expects_release(&c->expects);
 	reply_reader_release(&c->reader);

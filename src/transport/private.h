@@ -185,6 +185,7 @@ struct connection {
 	const char *ended;  /* why it is finishing, in words */
 	uint64_t messages;  /* MAILs written */
 	uint64_t completed; /* transactions that got all their replies */
+	uint64_t sent;      /* what of our output had left at the end */
 };
 
 /* One state: what is written on entering, what is done with the reply. */
@@ -260,7 +261,7 @@ bool transactions_got(struct connection *c, const struct expect *expect,
  * the connection is ended. */
 bool transactions_got_early(struct connection *c, const struct reply *reply, uint64_t sent);
 /* Gives back all that is held. */
-bool transactions_end(struct connection *c, const struct reply *why, uint64_t sent); /* alive */
+bool transactions_end(struct connection *c, const struct reply *why); /* alive */
 /* The peer closed before it saw a command of a new transaction: nothing is wrong. */
 bool transactions_untouched(const struct connection *c);
 

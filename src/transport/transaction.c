@@ -447,13 +447,13 @@ static enum transaction_end end_of(const struct flight *f, uint64_t sent)
 	return f->dot_at > 0 && sent >= f->dot_at ? TRANSACTION_INDETERMINATE : TRANSACTION_UNSENT;
 }
 
-bool transactions_end(struct connection *c, const struct reply *why, uint64_t sent)
+bool transactions_end(struct connection *c, const struct reply *why)
 {
 	bool alive = true;
 
 	while (alive && c->flights != NULL) {
 		bool failed = flight_failed(c->flights);
-		enum transaction_end end = end_of(c->flights, sent);
+		enum transaction_end end = end_of(c->flights, c->sent);
 		struct transaction *t = flight_shift(c);
 
 		if (failed)

@@ -6,7 +6,8 @@ fuzz_programs = \
 	tests/fuzz/fuzz_encodings \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_log \
-	tests/fuzz/fuzz_reply
+	tests/fuzz/fuzz_reply \
+	tests/fuzz/fuzz_transport
 
 fuzz_replay = tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c $(fuzz_replay)
@@ -16,8 +17,10 @@ tests_fuzz_fuzz_encodings_SOURCES = tests/fuzz/fuzz_encodings.c $(fuzz_replay)
 tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(fuzz_replay)
 tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz_log.c $(fuzz_replay)
 tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
+tests_fuzz_fuzz_transport_SOURCES = tests/fuzz/fuzz_transport.c $(fuzz_replay)
 
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds \
-	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/reply.dict
+	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/reply.dict \
+	tests/fuzz/transport.dict

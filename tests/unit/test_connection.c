@@ -294,6 +294,22 @@ static void test_freed_in_callbacks(void **state)
 	assert_false(s.closed);
 	stage_close(&s);
 
+	/* while the end gives everything back */
+	stage_open(&s);
+	s.free_on_done = true;
+	stage_ready(&s, "PIPELINING");
+	submit(&s, 1);
+	submit(&s, 1);
+	submit(&s, 1);
+	says(&s, FLIGHT);
+	leaves(&s);
+	assert_null(s.connection);
+	assert_int_equal(s.done_count, 3);
+	came_back(&s, 0, TRANSACTION_INDETERMINATE, 451);
+	came_back(&s, 1, TRANSACTION_UNSENT, 451);
+	came_back(&s, 2, TRANSACTION_UNSENT, 451);
+	stage_close(&s);
+
 	stage_open(&s);
 	s.free_on_closed = true;
 	stage_ready(&s, "PIPELINING");
