@@ -118,9 +118,9 @@ static void check_listener_tls(const struct settings *s, size_t index, struct pr
 
 static bool listener_equal(const struct listener_settings *a, const struct listener_settings *b)
 {
-	if (a->is_unix != b->is_unix || strcasecmp(a->address, b->address) != 0)
-		return false;
-	return a->is_unix || (a->port == b->port && a->port != 0);
+	if (a->is_unix || b->is_unix)
+		return a->is_unix == b->is_unix && strcmp(a->address, b->address) == 0;
+	return a->port == b->port && a->port != 0 && strcasecmp(a->address, b->address) == 0;
 }
 
 static void check_duplicate_listener(const struct settings *s, size_t index,

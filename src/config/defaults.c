@@ -132,8 +132,10 @@ static void log_apply(struct settings *s, const struct overrides *over)
 		else
 			s->log_target = s->foreground ? LOG_TO_STDERR : LOG_TO_SYSLOG;
 	}
-	if (over->verbose > 0)
+	if (over->verbose > 0) {
 		s->log_level = LOG_LEVEL_DEBUG;
+		origin_set_command(s, SECTION_LOG, 0, setting_find(SECTION_LOG, "level"), "-v");
+	}
 }
 
 /* --- sections that always exist --- */

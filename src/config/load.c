@@ -6,6 +6,7 @@
  */
 #include "config/settings.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ static void file_load(struct settings *s, const struct overrides *over, bool sys
 	}
 	if (default_file(&path, system) != 0)
 		problem(problems, "there is no home directory: set HOME, or name a file with -f");
-	else if (access(bytes_text(&path), F_OK) != 0)
+	else if (access(bytes_text(&path), F_OK) != 0 && errno == ENOENT)
 		problem(problems,
 		        "%s: there is no such file: write it (provider \"smarthost\" { url "
 		        "= \"smtp://HOST:587\" } is enough), name another with -f, or start with "

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* settings.h - everything the parts may know of the configuration.
  *
- * Plain const structs, made once by settings_load() (file), settings_catch() or
- * settings_relay() (command line), checked, and then never changed: one immutable
+ * Plain const structs, made once by settings_load() from a file or the command line,
+ * checked, and then never changed: one immutable
  * snapshot with a reference count, swapped on reload. Durations are
  * microseconds, sizes bytes.
  */

@@ -11,6 +11,7 @@ unit_programs += \
 	tests/unit/test_parse \
 	tests/unit/test_places \
 	tests/unit/test_print \
+	tests/unit/test_scan \
 	tests/unit/test_secret \
 	tests/unit/test_settings \
 	tests/unit/test_values
