@@ -20,6 +20,7 @@ struct loop;
 
 struct loop *loop_new(const struct clock *clock);
 struct loop *loop_new_set(struct clock_set *clock);
+/* What was made on it (streams, watches, timers) is freed before, but for what closes by itself. */
 void loop_free(struct loop **loop);
 
 const struct clock *loop_clock(const struct loop *loop);

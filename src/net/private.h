@@ -103,20 +103,26 @@ struct stream {
 	char port[8];
 };
 
-/* stream.c, for the loop */
+/* stream.c and output.c, for the loop */
 void stream_flush_turn(struct stream *s);
 void stream_read_turn(struct stream *s);
 void stream_tell(struct stream *s);
 void stream_bury(struct stream *s); /* closes, frees all but the struct, into the graves */
 
 /* stream.c */
+extern const struct stream_events stream_no_events;
+size_t stream_input_length(const struct stream *s);
+/* Neither reads nor writes any more, and says so to the owner. */
+void stream_end(struct stream *s);
 void stream_set_due(struct stream *s, enum stream_due due);
 void stream_fail(struct stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void stream_ended(struct stream *s); /* the peer sends no more */
 void stream_deliver(struct stream *s, const void *data, size_t length);
 void stream_arm(struct stream *s); /* reads again if nothing is in the way */
-void stream_want_flush(struct stream *s);
 void stream_connected(struct stream *s);
+
+/* output.c */
+void stream_want_flush(struct stream *s);
 
 /* wire.c: the socket or the pair; as recv() and send() */
 ssize_t wire_receive(struct stream *s, void *data, size_t size);

@@ -5,6 +5,7 @@ net_sources = \
 	src/net/listener.h \
 	src/net/loop.c \
 	src/net/loop.h \
+	src/net/output.c \
 	src/net/private.h \
 	src/net/resolve.c \
 	src/net/resolve.h \

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* stream.c - the owner's side of a stream: what is told when, buffers, the end.
+/* stream.c - the owner's side of a stream: what is told when, input, its death.
  *
- * Bytes move in wire.c (socket, pair) and secure.c (TLS). Invariants: events are told by
- * stream_tell() and stream_deliver() only, which the loop calls; after each of them the
- * stream may be dead; a dead stream's struct lives until the end of the turn.
+ * Output and the orderly close are in output.c; bytes move in wire.c (socket, pair) and secure.c
+ * (TLS). Invariants: events are told by stream_tell() and stream_deliver() only, which the loop
+ * calls; after each of them the stream may be dead; a dead stream's struct lives until the end of
+ * the turn.
  */
 #include "net/private.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,7 @@
 
 #include "base/memory.h"
 
-/* One stream writes at most so many rounds of STREAM_OUTPUT_LOW a turn. */
-#define FLUSH_ROUNDS_MAX 4
-
-static const struct stream_events no_events;
+const struct stream_events stream_no_events;
 
 void stream_set_due(struct stream *s, enum stream_due due)
 {
@@ -30,8 +27,7 @@ void stream_set_due(struct stream *s, enum stream_due due)
 	list_append(&s->loop->ready, &s->ready_link);
 }
 
-/* Neither reads nor writes any more, and says so to the owner. */
-static void stream_end(struct stream *s)
+void stream_end(struct stream *s)
 {
 	s->over = true;
 	wire_arm_read(s, false);
@@ -57,7 +53,7 @@ void stream_fail(struct stream *s, const char *format, ...)
 	stream_end(s);
 }
 
-static size_t input_length(const struct stream *s)
+size_t stream_input_length(const struct stream *s)
 {
 	return s->lent.length + s->input.length;
 }
@@ -68,7 +64,7 @@ static bool may_read(const struct stream *s)
 		return false;
 	if (s->closing)
 		return !s->ended;
-	return !s->paused && input_length(s) < STREAM_INPUT_MAX &&
+	return !s->paused && stream_input_length(s) < STREAM_INPUT_MAX &&
 	       (s->broken || stream_output_length(s) < STREAM_OUTPUT_STOP);
 }
 
@@ -81,14 +77,6 @@ void stream_arm(struct stream *s)
 	wire_arm_read(s, true);
 }
 
-void stream_want_flush(struct stream *s)
-{
-	if (s->dead || s->over || s->connecting)
-		return;
-	list_remove(&s->flush_link);
-	list_append(&s->loop->flush, &s->flush_link);
-}
-
 /* Making */
 
 static struct stream *stream_make(struct loop *loop, int fd, const struct stream_events *events,
@@ -98,7 +86,7 @@ static struct stream *stream_make(struct loop *loop, int fd, const struct stream
 
 	s->loop = loop;
 	s->fd = fd;
-	s->events = events == NULL ? &no_events : events;
+	s->events = events == NULL ? &stream_no_events : events;
 	s->context = context;
 	list_init(&s->flush_link);
 	list_init(&s->ready_link);
@@ -152,9 +140,9 @@ void stream_pair_limit(struct stream *end, size_t octets)
 
 void stream_set_events(struct stream *s, const struct stream_events *events, void *context)
 {
-	s->events = events == NULL ? &no_events : events;
+	s->events = events == NULL ? &stream_no_events : events;
 	s->context = context;
-	if (input_length(s) > 0)
+	if (stream_input_length(s) > 0)
 		stream_set_due(s, DUE_READABLE);
 	stream_arm(s);
 }
@@ -187,7 +175,7 @@ void stream_resume(struct stream *s)
 	if (!s->paused)
 		return;
 	s->paused = false;
-	if (input_length(s) > 0)
+	if (stream_input_length(s) > 0)
 		stream_set_due(s, DUE_READABLE);
 	stream_arm(s);
 }
@@ -264,135 +252,6 @@ void stream_read_turn(struct stream *s)
 	}
 }
 
-/* Output */
-
-void stream_write(struct stream *s, const void *data, size_t length)
-{
-	if (s->over || s->broken || s->dead || length == 0)
-		return;
-	flow_append(&s->output, data, length);
-	if (stream_output_length(s) > STREAM_OUTPUT_LOW)
-		s->high = true;
-	if (!s->blocked)
-		stream_want_flush(s);
-}
-
-void stream_write_text(struct stream *s, const char *text)
-{
-	stream_write(s, text, strlen(text));
-}
-
-size_t stream_output_length(const struct stream *s)
-{
-	return s->output.length + s->wire.length;
-}
-
-uint64_t stream_sent(const struct stream *s)
-{
-	return s->sent;
-}
-
-/* A peer that answered and closed has broken our writing, but its answer ("421 ...") may still
- * wait to be read: then the end of the input tells. */
-static void write_failed(struct stream *s, int error)
-{
-	struct bytes text = { 0 };
-	bool readable_first = (error == EPIPE || error == ECONNRESET) && !s->paused;
-
-	if (s->closing) {
-		stream_bury(s);
-		return;
-	}
-	bytes_printf(&text, "connection to %s lost: %s", s->peer, strerror(error));
-	s->failure = memory_text(bytes_text(&text));
-	bytes_release(&text);
-	if (!readable_first) {
-		stream_end(s);
-		return;
-	}
-	s->broken = true;
-	flow_release(&s->output);
-	flow_release(&s->wire);
-	wire_arm_write(s, false);
-	stream_arm(s);
-}
-
-/* Whether all of it went. */
-static bool send_flow(struct stream *s, struct flow *f)
-{
-	ssize_t sent;
-
-	if (f->length == 0)
-		return true;
-	do
-		sent = wire_send(s, f->data + f->start, f->length);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-		write_failed(s, errno);
-		return false;
-	}
-	if (sent > 0) {
-		if (f == &s->output)
-			s->sent += (uint64_t)sent;
-		flow_consume(f, (size_t)sent);
-	}
-	wire_arm_write(s, f->length > 0);
-	return f->length == 0;
-}
-
-void stream_flush(struct stream *s)
-{
-	int rounds = FLUSH_ROUNDS_MAX;
-
-	list_remove(&s->flush_link);
-	if (s->dead || s->over || s->broken || s->connecting)
-		return;
-	if (s->secure == NULL) {
-		send_flow(s, &s->output);
-	} else {
-		do
-			secure_fill(s, STREAM_OUTPUT_LOW);
-		while (send_flow(s, &s->wire) && secure_done(s) && s->output.length > 0 &&
-		       --rounds > 0);
-	}
-	if (s->dead || s->over)
-		return;
-	if (s->secure != NULL && secure_done(s) && s->output.length > 0 && !s->blocked)
-		stream_want_flush(s);
-	if (s->high && stream_output_length(s) <= STREAM_OUTPUT_LOW) {
-		s->high = false;
-		stream_set_due(s, DUE_DRAINED);
-	}
-	stream_arm(s);
-}
-
-/* Once the output is with the kernel: closes, unless the peer was still sending. Then close() would
- * answer it with a reset that makes the peer's kernel forget our last words, so only our
- * side is shut and the peer's end is awaited. */
-static void close_step(struct stream *s)
-{
-	if (stream_output_length(s) > 0 || s->shut)
-		return;
-	if (s->secure != NULL) {
-		secure_end(s);
-		send_flow(s, &s->wire);
-		if (s->dead || s->wire.length > 0)
-			return;
-	}
-	s->shut = true;
-	if (!s->dropping || s->ended)
-		stream_bury(s);
-	else
-		wire_shut(s);
-}
-
-void stream_flush_turn(struct stream *s)
-{
-	stream_flush(s);
-	if (s->closing && !s->dead)
-		close_step(s);
-}
-
 /* Telling */
 
 static void tell(struct stream *s, void (*event)(void *context))
@@ -429,7 +288,7 @@ void stream_tell(struct stream *s)
 		tell(s, s->events->connected);
 	if ((due & DUE_SECURED) && !s->dead)
 		tell(s, s->events->secured);
-	if ((due & DUE_READABLE) && input_length(s) > 0)
+	if ((due & DUE_READABLE) && stream_input_length(s) > 0)
 		tell_readable(s);
 	if ((due & DUE_ARRIVED) && !s->dead)
 		stream_read_turn(s);
@@ -492,33 +351,4 @@ void stream_free(struct stream **sp)
 		return;
 	*sp = NULL;
 	stream_bury(s);
-}
-
-static void close_late(void *context)
-{
-	stream_bury(context);
-}
-
-void stream_close_after_output(struct stream **sp)
-{
-	struct stream *s = *sp;
-
-	if (s == NULL)
-		return;
-	*sp = NULL;
-	s->events = &no_events;
-	if (s->over || s->broken || s->connecting || (s->secure != NULL && !secure_done(s))) {
-		stream_bury(s);
-		return;
-	}
-	s->closing = true;
-	s->dropping = input_length(s) > 0 || s->paused;
-	s->lent = (struct span){ 0 };
-	flow_release(&s->input);
-	s->deadline = memory_new(sizeof *s->deadline);
-	timer_init(s->deadline, s->loop, close_late, s);
-	timer_start(s->deadline, STREAM_CLOSE_TIMEOUT_US);
-	list_append(&s->loop->closing, &s->life_link);
-	stream_arm(s);
-	stream_want_flush(s);
 }

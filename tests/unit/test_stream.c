@@ -382,6 +382,36 @@ static void test_last_reply_survives_a_peer_that_still_sends(void **state)
 	loop_free(&a.loop);
 }
 
+/* "printf ... | nc -N": all commands, then the end of input, while replies are still to come. */
+static void test_half_closed_peer_gets_the_last_reply(void **state)
+{
+	struct loop *loop = loop_new(clock_system());
+	struct peer here;
+	char reply[16] = "";
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+	                 0);
+	peer_init(&here, NULL);
+	here.keeps = true;
+	here.stream = stream_new(loop, fds[0], &peer_events, &here);
+	assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
+	shutdown(fds[1], SHUT_WR);
+	peer_wait(loop, here.told[PEER_READABLE] == 1);
+	assert_int_equal(here.told[PEER_CLOSED], 0);
+	stream_write_text(here.stream, "221 bye\r\n");
+	stream_close_after_output(&here.stream);
+	loop_turn(loop, false);
+	loop_turn(loop, false);
+	assert_int_equal(read(fds[1], reply, sizeof reply), 9);
+	assert_memory_equal(reply, "221 bye\r\n", 9);
+	assert_int_equal(read(fds[1], reply, sizeof reply), 0);
+	close(fds[1]);
+	peer_release(&here);
+	loop_free(&loop);
+}
+
 static void test_connect_tells_connected(void **state)
 {
 	struct accepting a;
@@ -485,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_last_reply_is_read_after_writing_failed),
 		cmocka_unit_test(test_close_after_output_sends_all),
 		cmocka_unit_test(test_last_reply_survives_a_peer_that_still_sends),
+		cmocka_unit_test(test_half_closed_peer_gets_the_last_reply),
 		cmocka_unit_test(test_connect_tells_connected),
 		cmocka_unit_test(test_connect_refused_says_where),
 		cmocka_unit_test(test_loop_frees_what_is_still_closing),
