@@ -117,6 +117,7 @@ class Smarthost:
             self.context.load_cert_chain(certificate, key)
         self.starttls = starttls and self.context is not None and not implicit
         self.sessions, self.messages = [], []
+        self.mail_times = []    # monotonic, when each MAIL was read
         self._changed = threading.Condition()
         self._open = set()
         self._listener = None
@@ -349,6 +350,7 @@ class Conversation:
         return (found[1].decode(), found[2].decode()) if found else (None, "")
 
     def do_mail(self, rest, line):
+        self.host.mail_times.append(time.monotonic())
         sender, parameters = self.path(rest)
         if self.message is not None:
             reply = "503 5.5.1 nested MAIL"

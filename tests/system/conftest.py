@@ -15,6 +15,10 @@ import pytest
 SOURCE = os.environ["TOP_SRCDIR"]
 sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 
+# From tests/lib, so behind the path.
+from penstock import Penstockd      # noqa: E402
+from smarthost import Smarthost     # noqa: E402
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes longer; only in make check-long")
@@ -54,3 +58,37 @@ def certificates(tmp_path_factory):
     directory = tmp_path_factory.mktemp("certificates")
     subprocess.run([os.path.join(SOURCE, "tests/lib/certificates"), directory], check=True)
     return directory
+
+
+@pytest.fixture
+def sink():
+    """A plain smarthost that takes everything."""
+    with Smarthost() as sink:
+        yield sink
+
+
+@pytest.fixture
+def start(build, tmp_path, sink):
+    """start(...): a running penstockd, with what Penstockd takes; relays to the sink unless told
+    otherwise. It is stopped at the end of the test, which fails when that is not in order."""
+    daemons = []
+
+    def start(**options):
+        if not {"config", "arguments", "relay_to"} & options.keys():
+            options["relay_to"] = sink.port
+        daemons.append(Penstockd(build, tmp_path, **options))
+        daemons[-1].start()
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.__exit__(None)
+
+
+@pytest.fixture
+def catch(start):
+    """catch("--print", ...): a running penstockd --catch whose spool goes away with it."""
+    def catch(*words, spool="none", **options):
+        return start(arguments=["--catch"], options=["--smtp", "127.0.0.1:0", "--spool", spool,
+                                                     *words], **options)
+    return catch

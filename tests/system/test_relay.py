@@ -6,13 +6,8 @@ import smtplib
 import pytest
 
 from penstock import Penstockd, wait_until
-from peers import Sink, source
-
-
-@pytest.fixture
-def sink():
-    with Sink() as sink:
-        yield sink
+from peers import source
+from smarthost import Fault
 
 
 @pytest.mark.threads
@@ -40,7 +35,7 @@ def test_thousands_arrive_unchanged_over_few_connections(build, tmp_path, sink, 
         wait_until(lambda: len(sink.messages) >= count, f"{count} messages at the smarthost", 60)
         daemon.drained()
         assert len(sink.messages) == count
-        assert sink.connections <= 10 + count // 100  # messages-per-connection
+        assert len(sink.sessions) <= 10 + count // 100  # messages-per-connection
         bodies = {message.content.partition(b"\r\n\r\n")[2] for message in sink.messages}
         assert len(bodies) == 1
 
@@ -67,8 +62,8 @@ def test_a_large_message_passes_through_unchanged(build, tmp_path, sink):
 
 
 def test_a_temporary_refusal_is_tried_again_and_a_permanent_one_bounces(build, tmp_path, sink):
-    refused = {"later@example.org": ["451 4.7.1 come back"], "never@example.org": ["550 5.1.1 nobody"] * 9}
-    sink.refuse(lambda address: refused.get(address, []))
+    sink.faults = [Fault("RCPT", "451 4.7.1 come back", match="<later@", times=1),
+                   Fault("RCPT", "550 5.1.1 nobody", match="<never@")]
     with Penstockd(build, tmp_path, relay_to=sink.port,
                    extra='route "all" { via = { "sink" } retry = { "1s" } }') as daemon:
         with daemon.smtp() as client:
@@ -85,37 +80,35 @@ def test_a_temporary_refusal_is_tried_again_and_a_permanent_one_bounces(build, t
 
 
 def test_no_bounce_for_the_null_reverse_path(build, tmp_path, sink):
-    sink.refuse(lambda address: ["550 5.1.1 nobody"])
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody")]
     with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
         with daemon.smtp() as client:
             client.sendmail("", ["b@example.org"], "Subject: a bounce\r\n\r\nhi\r\n")
-        wait_until(lambda: sink.refused >= 1, "the refusal")
+        wait_until(lambda: sink.faults[0].happened, "the refusal")
         daemon.drained()
     assert sink.messages == []
 
 
 def test_a_smarthost_that_was_down_gets_the_mail_later(build, tmp_path, sink):
-    port = sink.port
     sink.stop()
-    with Penstockd(build, tmp_path, relay_to=port) as daemon:
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
         with daemon.smtp() as client:
             client.sendmail("a@example.com", ["b@example.org"], "Subject: wait\r\n\r\nhi\r\n")
         wait_until(lambda: daemon.cli_json("status")["providers"][0]["state"] == "set-aside",
                    "the provider is set aside")
         assert daemon.cli_json("queue")[0]["deliveries"][0]["state"] in ("queued", "deferred")
-        sink.start(port)
+        sink.start()
         wait_until(lambda: len(sink.messages) == 1, "the message")
 
 
 def test_what_was_accepted_survives_a_restart(build, tmp_path, sink):
-    port = sink.port
     sink.stop()
-    with Penstockd(build, tmp_path, relay_to=port) as daemon:
+    with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
         with daemon.smtp() as client:
             for n in range(5):
                 client.sendmail("a@example.com", [f"b{n}@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
         daemon.restart()
-        sink.start(port)
+        sink.start()
         wait_until(lambda: len(sink.messages) == 5, "all five")
 
 
