@@ -3,7 +3,9 @@ TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
 	tests/system/test_accept.py \
+	tests/system/test_faults.py \
 	tests/system/test_peers.py \
+	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
 	tests/system/test_programs.py \
 	tests/system/test_tls_in.py \
