@@ -128,9 +128,11 @@ static int scan_local(struct scan *s)
 	return result;
 }
 
+/* RFC 5321 has no underscore, but the names of containers and Windows hosts do, and their programs
+ * send as root@my_app: Postfix and the providers take it too. */
 static bool is_let_dig_hyphen(unsigned char c)
 {
-	return is_alnum(c) || c == '-';
+	return is_alnum(c) || c == '-' || c == '_';
 }
 
 static int scan_label(struct scan *s)
