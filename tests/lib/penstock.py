@@ -44,8 +44,9 @@ class Penstockd:
         self.spool = os.path.join(self.directory, "spool")
         self.environment = environment
         self.process = None
-        self.lines = []
         self.output = []
+        self.log_path = os.path.join(self.directory, "penstockd.log")
+        self.log_from = 0   # where the log of this start begins
         if arguments is None:
             path = os.path.join(self.directory, "penstock.conf")
             with open(path, "w", encoding="utf-8") as file:
@@ -72,23 +73,20 @@ class Penstockd:
             self.stop(check=exception[0] is None)
 
     def start(self):
-        self.lines = []
         self.output = []
+        if os.path.exists(self.log_path):
+            self.log_from = os.path.getsize(self.log_path)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK_")}
-        self.process = subprocess.Popen(
-            self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="backslashreplace",
-            env=environment | (self.environment or {}))
-        self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True)
-            for pair in ((self.process.stderr, self.lines), (self.process.stdout, self.output))]
-        for reader in self._readers:
-            reader.start()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                text=True, errors="backslashreplace", env=environment | (self.environment or {}))
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout, self.output),
+                                        daemon=True)
+        self._reader.start()
         wait_until(lambda: self.has_line(r"penstockd? (catches|relays)|\bready version=")
                    or self.process.poll() is not None, f"{self.arguments} ready")
         if self.process.poll() is not None:
-            for reader in self._readers:
-                reader.join()
             raise AssertionError(f"penstockd ended with {self.process.returncode}: {self.log()}")
 
     @staticmethod
@@ -96,8 +94,15 @@ class Penstockd:
         for line in pipe:
             lines.append(line.rstrip("\n"))
 
+    @property
+    def lines(self):
+        """The log since the last start."""
+        with open(self.log_path, encoding="utf-8", errors="backslashreplace") as log:
+            log.seek(self.log_from)
+            return log.read().splitlines()
+
     def has_line(self, pattern):
-        return any(re.search(pattern, line) for line in list(self.lines))
+        return any(re.search(pattern, line) for line in self.lines)
 
     def log(self):
         return "\n".join(self.lines)
@@ -105,7 +110,7 @@ class Penstockd:
     @property
     def port(self):
         """Of the first TCP listener."""
-        for line in list(self.lines):
+        for line in self.lines:
             found = re.search(r"listening on=(?!unix)\S+ port=(\d+)|SMTP host \S+, port (\d+)", line)
             if found:
                 return int(found[1] or found[2])
@@ -154,8 +159,7 @@ class Penstockd:
 
     def _ended(self):
         status = self.process.wait(timeout=PATIENCE)
-        for reader in self._readers:
-            reader.join(timeout=PATIENCE)
+        self._reader.join(timeout=PATIENCE)
         return status
 
     def restart(self):
