@@ -1,15 +1,21 @@
 # Text scripts (client says, server says, time passes) run over paired streams and a set clock.
 dialogue_scripts = \
+	tests/dialogue/inbound/full.txt \
+	tests/dialogue/inbound/long-line.txt \
 	tests/dialogue/inbound/message.txt \
 	tests/dialogue/inbound/pipelined.txt \
 	tests/dialogue/inbound/silent.txt \
-	tests/dialogue/inbound/starttls.txt \
 	tests/dialogue/inbound/starttls-injection.txt \
+	tests/dialogue/inbound/starttls.txt \
+	tests/dialogue/inbound/store-fails.txt \
 	tests/dialogue/outbound/busy.txt \
 	tests/dialogue/outbound/login.txt \
 	tests/dialogue/outbound/lost.txt \
 	tests/dialogue/outbound/message.txt \
-	tests/dialogue/outbound/recipients.txt
+	tests/dialogue/outbound/recipients.txt \
+	tests/dialogue/outbound/rubbish.txt \
+	tests/dialogue/outbound/silent.txt \
+	tests/dialogue/outbound/starttls-refused.txt
 
 check_PROGRAMS += tests/dialogue/run
 tests_dialogue_run_SOURCES = \
