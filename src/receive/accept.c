@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+const struct refusal refusal_too_big = { 552, "5.3.4", "Message is larger than this server takes" };
+const struct refusal refusal_no_room = { 452, "4.3.1", "No room in the spool, try later" };
+static const struct refusal login_required = { 530, "5.7.0", "Authentication required" };
+static const struct refusal relay_denied = { 554, "5.7.1", "Relay access denied" };
+
 /* "FROM:" or "TO:" and the path behind it; spaces between are tolerated, as Postfix does. */
 static int path_parse(struct address *address_r, struct span argument, const char *keyword,
                       unsigned flags, struct span *parameters_r, const char **error_r)
@@ -60,11 +65,11 @@ static void sender_accept(struct session *s, struct address *sender,
 	s->envelope.body = parameters->body;
 	s->envelope.declared_size = parameters->size;
 	if (listener->auth == AUTH_REQUIRED && s->login == NULL) {
-		session_refuse(s, 530, "5.7.0", "Authentication required");
+		session_refuse(s, &login_required, NULL);
 	} else if (parameters->size > listener->max_message_size) {
-		session_refuse(s, 552, "5.3.4", "Message is larger than this server takes");
+		session_refuse(s, &refusal_too_big, NULL);
 	} else if (!reserve(s, parameters->size)) {
-		session_refuse(s, 452, "4.3.1", "No room in the spool, try later");
+		session_refuse(s, &refusal_no_room, NULL);
 	} else {
 		session_enter(s, SESSION_MAIL);
 		session_reply(s, 250, "2.1.0", "Ok");
@@ -137,7 +142,7 @@ void verb_rcpt(struct session *s, struct span argument)
 	if (rcpt_parameters_parse(rest, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
 	else if (!may_relay(s))
-		session_refuse(s, 554, "5.7.1", "Relay access denied");
+		session_refuse(s, &relay_denied, address.text);
 	else if (!qualify(s, &address))
 		session_reply(s, 553, "5.1.3", "The recipient's address needs a domain");
 	else if (s->envelope.count >= s->receive->listener->max_recipients)

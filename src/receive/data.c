@@ -30,8 +30,6 @@ struct data {
 	bool header_done; /* put->header is complete */
 };
 
-static const struct refusal too_big = { 552, "5.3.4", "Message is larger than this server takes" };
-static const struct refusal no_room = { 452, "4.3.1", "No room in the spool, try later" };
 static const struct refusal bare = { 554, "5.6.0", "Bare CR or LF in the content is refused" };
 static const struct refusal looping = { 554, "5.4.6", "Routing loop: too many Received fields" };
 /* RFC 5322 has no NUL, half of what reads mail stops at one, and next hops refuse it: better the
@@ -66,10 +64,8 @@ void data_free(struct session *s)
 	struct data *d = s->data;
 
 	s->data = NULL;
-	if (d->put != NULL) {
-		chunks_drop(d);
-		put_free(&d->put);
-	}
+	chunks_drop(d);
+	put_free(&d->put);
 	bytes_release(&d->chunk.data);
 	free(d);
 }
@@ -121,7 +117,7 @@ static void chunk_done(struct spool_request *request, int result)
 
 	came_back(d);
 	if (result != 0)
-		fault(d, &no_room);
+		fault(d, &refusal_no_room);
 	if (s->state != SESSION_OVER)
 		session_enter(s, SESSION_DATA);
 	session_resume(s);
@@ -186,7 +182,7 @@ static void put_done(struct spool_request *request, int result)
 		put_accepted(s, put);
 		put->first_piece = 0; /* the chunks are the message's now */
 	} else {
-		session_refuse(s, no_room.code, no_room.enhanced, no_room.text);
+		session_refuse(s, &refusal_no_room, NULL);
 	}
 	session_reset(s);
 	session_resume(s);
@@ -260,7 +256,7 @@ static void data_end(struct data *d)
 		data_accept(d);
 		return;
 	}
-	session_refuse(s, d->fault->code, d->fault->enhanced, d->fault->text);
+	session_refuse(s, d->fault, NULL);
 	session_reset(s);
 }
 
@@ -284,13 +280,13 @@ static void data_check(struct data *d)
 	const struct dot_decoder *decoder = &d->decoder;
 
 	if (decoder->written > listener->max_message_size)
-		fault(d, &too_big);
+		fault(d, &refusal_too_big);
 	else if (decoder->seen_nul)
 		fault(d, &has_nul);
 	else if (decoder->seen_bare && listener->reject_bare_newline)
 		fault(d, &bare);
 	else if (d->fault == NULL && !reserve_more(d->session, decoder->written))
-		fault(d, &no_room);
+		fault(d, &refusal_no_room);
 }
 
 /* Content that is refused already: false when the peer has been patiently listened to. */
@@ -302,7 +298,7 @@ static bool data_swallow(struct data *d, size_t length)
 	d->swallowed += length;
 	if (d->swallowed <= s->receive->listener->max_message_size + SWALLOW_MAX)
 		return true;
-	session_refuse(s, d->fault->code, d->fault->enhanced, d->fault->text);
+	session_refuse(s, d->fault, NULL);
 	session_hang_up(s, "4.7.0", "Too much of it, closing");
 	return false;
 }

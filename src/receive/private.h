@@ -33,7 +33,7 @@
 /* A message without SIZE= reserves this at MAIL, so that a full spool says so before the data. */
 #define RESERVE_MIN      4096 /* octets */
 
-/* RFC 5321 4.5.3.1.5. */
+/* RFC 5321 4.5.3.1.5; what does not fit is cut. */
 #define REPLY_LINE 512 /* octets of one line that we write, CRLF included */
 
 enum session_state {
@@ -86,14 +86,21 @@ struct session {
 
 /* ---- session.c -------------------------------------------------------- */
 
+/* A reply that is decided in one place and said in another. */
+struct refusal {
+	int code;
+	const char *enhanced;
+	const char *text;
+};
+
 /* The only place that changes the state. */
 void session_enter(struct session *s, enum session_state next);
 /* One line "CODE ENHANCED text"; counts what is an error. enhanced NULL: none (3yz, greetings). */
 void session_reply(struct session *s, int code, const char *enhanced, const char *text);
 void session_replyf(struct session *s, int code, const char *enhanced, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* session_reply(), and an info line that says who was refused what. */
-void session_refuse(struct session *s, int code, const char *enhanced, const char *text);
+/* session_reply(), and an info line that says who was refused what; `to`: a recipient or NULL. */
+void session_refuse(struct session *s, const struct refusal *refusal, const char *to);
 /* Forgets the transaction: envelope, content, reservation. State becomes READY (or START). */
 void session_reset(struct session *s);
 /* As after a fresh connection (RFC 3207 4.2). */
@@ -120,17 +127,14 @@ void verb_mail(struct session *s, struct span argument);
 void verb_rcpt(struct session *s, struct span argument);
 void verb_data(struct session *s, struct span argument);
 
+extern const struct refusal refusal_too_big, refusal_no_room; /* at MAIL, and of the content */
+
 /* ---- parameters.c ------------------------------------------------------- */
 
 struct span span_trim(struct span text); /* no spaces at either end */
 /* The next word, up to a space; *rest goes on behind it. Empty: no more. */
 struct span span_word(struct span *rest);
 
-struct refusal {
-	int code;
-	const char *enhanced;
-	const char *text;
-};
 struct mail_parameters {
 	uint64_t size; /* 0: not said */
 	enum envelope_body body;

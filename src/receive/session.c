@@ -42,22 +42,32 @@ void session_enter(struct session *s, enum session_state next)
 	s->state = next;
 }
 
+static size_t append(char line[REPLY_LINE], size_t length, const char *text)
+{
+	size_t more = strnlen(text, REPLY_LINE - 2 - length);
+
+	memcpy(line + length, text, more);
+	return length + more;
+}
+
 static void session_write(struct session *s, int code, const char *enhanced, const char *text)
 {
 	char line[REPLY_LINE];
-	int n;
+	size_t length = 4;
 
 	if (s->stream == NULL)
 		return;
-	n = snprintf(line, sizeof line, "%d %s%s%s\r\n", code, enhanced != NULL ? enhanced : "",
-	             enhanced != NULL ? " " : "", text);
-	if (n < 0)
-		return;
-	if ((size_t)n >= sizeof line) {
-		n = (int)sizeof line;
-		memcpy(line + sizeof line - 2, "\r\n", 2);
+	line[0] = (char)('0' + code / 100);
+	line[1] = (char)('0' + code / 10 % 10);
+	line[2] = (char)('0' + code % 10);
+	line[3] = ' ';
+	if (enhanced != NULL) {
+		length = append(line, length, enhanced);
+		length = append(line, length, " ");
 	}
-	stream_write(s->stream, line, (size_t)n);
+	length = append(line, length, text);
+	memcpy(line + length, "\r\n", 2);
+	stream_write(s->stream, line, length + 2);
 }
 
 void session_close(struct session *s, const char *why)
@@ -99,15 +109,19 @@ void session_replyf(struct session *s, int code, const char *enhanced, const cha
 	session_reply(s, code, enhanced, text);
 }
 
-void session_refuse(struct session *s, int code, const char *enhanced, const char *text)
+void session_refuse(struct session *s, const struct refusal *refusal, const char *to)
 {
 	const struct envelope *env = &s->envelope;
+	struct bytes recipient = { 0 };
 
-	session_reply(s, code, enhanced, text);
-	log_info("message refused from=%s rcpts=%zu client=%s helo=%s reply=\"%d %s\" reason=%s",
-	         log_quoted(env->sender.text), env->count,
-	         s->stream != NULL ? stream_peer(s->stream) : "gone", log_quoted(s->helo), code,
-	         enhanced, log_quoted(text));
+	session_reply(s, refusal->code, refusal->enhanced, refusal->text);
+	if (to != NULL)
+		bytes_printf(&recipient, " to=%s", log_quoted(to));
+	log_info("message refused from=%s%s rcpts=%zu client=%s helo=%s reply=\"%d %s %s\"",
+	         log_quoted(env->sender.text), bytes_text(&recipient), env->count,
+	         s->stream != NULL ? stream_peer(s->stream) : "gone", log_quoted(s->helo),
+	         refusal->code, refusal->enhanced, refusal->text);
+	bytes_release(&recipient);
 }
 
 void session_reset(struct session *s)

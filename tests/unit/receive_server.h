@@ -12,7 +12,7 @@
 #include "receive/receive.h"
 
 #define SERVER_PIECE      4080 /* octets; as with LMDB pages of 4 KiB */
-#define SERVER_STORED_MAX 4096
+#define SERVER_STORED_MAX 256
 
 struct stored {
 	struct bytes content, header, recipients; /* recipients: each with a line feed */
