@@ -21,7 +21,7 @@ struct data {
 	struct dot_decoder decoder;
 	struct put *put; /* body: what is decoded and not yet with the writer */
 	struct chunk chunk;
-	const struct refusal *fault; /* the first; NULL: none */
+	const struct refusal *fault; /* NULL: none */
 	uint64_t received;           /* octets read that count as progress */
 	uint64_t swallowed;          /* octets read after the fault */
 	int64_t started_us;          /* moved on by the time the writer had us wait */
@@ -70,12 +70,12 @@ void data_free(struct session *s)
 	free(d);
 }
 
+/* Nothing of it is kept any more. The last word counts: see content_fault(). */
 static void fault(struct data *d, const struct refusal *refusal)
 {
-	if (d->fault != NULL)
-		return;
 	d->fault = refusal;
 	chunks_drop(d);
+	bytes_clear(&d->put->body);
 	bytes_release(&d->put->header);
 }
 
@@ -274,18 +274,26 @@ static bool reserve_more(struct session *s, uint64_t size)
 	return true;
 }
 
-static void data_check(struct data *d)
+/* What is wrong with the content so far; in this order, so that the answer does not depend on the
+ * pieces in which it came. */
+static const struct refusal *content_fault(const struct data *d)
 {
 	const struct listener_settings *listener = d->session->receive->listener;
-	const struct dot_decoder *decoder = &d->decoder;
 
-	if (decoder->written > listener->max_message_size)
-		fault(d, &refusal_too_big);
-	else if (decoder->seen_nul)
-		fault(d, &has_nul);
-	else if (decoder->seen_bare && listener->reject_bare_newline)
-		fault(d, &bare);
-	else if (d->fault == NULL && !reserve_more(d->session, decoder->written))
+	if (d->decoder.written > listener->max_message_size)
+		return &refusal_too_big;
+	if (d->decoder.seen_nul)
+		return &has_nul;
+	return d->decoder.seen_bare && listener->reject_bare_newline ? &bare : NULL;
+}
+
+static void data_check(struct data *d)
+{
+	const struct refusal *refusal = content_fault(d);
+
+	if (refusal != NULL)
+		fault(d, refusal);
+	else if (d->fault == NULL && !reserve_more(d->session, d->decoder.written))
 		fault(d, &refusal_no_room);
 }
 

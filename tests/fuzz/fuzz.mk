@@ -7,6 +7,7 @@ fuzz_programs = \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_log \
 	tests/fuzz/fuzz_reply \
+	tests/fuzz/fuzz_session \
 	tests/fuzz/fuzz_transport
 
 fuzz_replay = tests/fuzz/fuzz.h tests/fuzz/replay.c
@@ -17,10 +18,12 @@ tests_fuzz_fuzz_encodings_SOURCES = tests/fuzz/fuzz_encodings.c $(fuzz_replay)
 tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(fuzz_replay)
 tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz_log.c $(fuzz_replay)
 tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
+tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_replay) $(receive_server)
 tests_fuzz_fuzz_transport_SOURCES = tests/fuzz/fuzz_transport.c $(fuzz_replay)
 
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds \
 	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/reply.dict \
+	tests/fuzz/session.dict \
 	tests/fuzz/transport.dict

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+/* fuzz_session.c - bytes to an inbound session: once whole, once in pieces with a slow writer.
+ *
+ * First octet: the pieces; second: the configuration. Whatever the client says, both runs have to
+ * say and store the same; replies are SMTP; nothing is stored without a 354 and a 250 of its own;
+ * the quota is whole in the end and nothing is left (receive_server asserts that).
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include "fuzz.h"
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/log.h"
+#include "../unit/receive_server.h"
+
+enum {
+	CONFIG_AUTH = 1,
+	CONFIG_STRICT = 2,
+	CONFIG_LOCAL = 4,
+	CONFIG_SMALL = 8,
+	CONFIG_TLS = 16,
+	CONFIG_FAILS = 32,
+	CONFIG_NO_RELAY = 64
+};
+
+static void configure(struct server *v, unsigned config)
+{
+	v->listener.auth = config & CONFIG_AUTH ? AUTH_ANY : AUTH_OFF;
+	v->listener.reject_bare_newline = (config & CONFIG_STRICT) != 0;
+	v->listener.local_submission = (config & CONFIG_LOCAL) != 0;
+	v->listener.tls = config & CONFIG_TLS ? LISTENER_TLS_REQUIRED : LISTENER_TLS_OFF;
+	v->listener.open_relay = (config & CONFIG_NO_RELAY) == 0;
+	v->result = config & CONFIG_FAILS ? -1 : 0;
+	if (config & CONFIG_SMALL) {
+		v->listener.max_message_size = 50;
+		v->listener.max_recipients = 2;
+	}
+}
+
+static void say_in_pieces(struct server *v, struct span text, unsigned seed, struct bytes *heard)
+{
+	while (text.length > 0 && v->client != NULL) {
+		size_t length;
+
+		seed = seed * 1103515245 + 12345;
+		length = 1 + (seed >> 16) % (seed % 8 == 0 ? 1000 : 60);
+		length = length < text.length ? length : text.length;
+		bytes_append_text(heard, server_say_span(v, span_of(text.data, length)));
+		while (v->put != NULL || v->chunk != NULL)
+			bytes_append_text(heard, server_complete(v, v->result));
+		text = span_of(text.data + length, text.length - length);
+	}
+}
+
+/* Counts replies with that code; every line has to be one. */
+static size_t count_replies(const char *heard, const char *code)
+{
+	size_t count = 0;
+
+	while (*heard != '\0') {
+		const char *end = strstr(heard, "\r\n");
+
+		CHECK(end != NULL && end - heard >= 4 && end - heard <= 510);
+		CHECK(heard[0] >= '2' && heard[0] <= '5' && (heard[3] == ' ' || heard[3] == '-'));
+		CHECK(is_clean(span_of(heard, (size_t)(end - heard)), 0));
+		count += strncmp(heard, code, strlen(code)) == 0;
+		heard = end + 2;
+	}
+	return count;
+}
+
+static void check_same(struct server *whole, struct server *parts, struct bytes *heard)
+{
+	const char *text = bytes_text(&whole->heard);
+
+	CHECK(strcmp(text, bytes_text(heard)) == 0);
+	CHECK(whole->stored_count == parts->stored_count);
+	CHECK(whole->closed == parts->closed);
+	CHECK(count_replies(text, "250 2.0.0 queued as ") == whole->stored_count);
+	CHECK(count_replies(text, "354 ") >= whole->stored_count);
+	for (size_t i = 0; i < whole->stored_count; i++) {
+		const struct stored *a = &whole->stored[i], *b = &parts->stored[i];
+
+		CHECK(span_equal(bytes_span(&a->content), bytes_span(&b->content)));
+		CHECK(span_equal(bytes_span(&a->recipients), bytes_span(&b->recipients)));
+		CHECK(strcmp(a->sender, b->sender) == 0);
+		CHECK(is_clean(bytes_span(&a->recipients), '\n'));
+		CHECK(is_clean(span_of_text(a->sender), 0));
+		CHECK(a->login == NULL || is_clean(span_of_text(a->login), 0));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+	struct server whole, parts;
+	struct bytes heard = { 0 };
+	struct span text;
+
+	if (length < 2)
+		return 0;
+	log_open("fuzz", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+	text = span_of(data + 2, length - 2);
+	server_init(&whole);
+	configure(&whole, data[1]);
+	server_connect(&whole);
+	if (text.length > 0)
+		server_say_span(&whole, text);
+	else
+		bytes_clear(&whole.heard);
+	server_init(&parts);
+	configure(&parts, data[1]);
+	parts.automatic = false;
+	server_connect(&parts);
+	say_in_pieces(&parts, text, data[0], &heard);
+	check_same(&whole, &parts, &heard);
+	bytes_release(&heard);
+	server_release(&whole);
+	server_release(&parts);
+	return 0;
+}
