@@ -275,7 +275,9 @@ size_t spool_keep_of(struct spool *sp, uint32_t inbox);
 void request_post(struct spool *sp, struct spool_request *request, enum request_kind kind,
                   enum spool_urgency urgency);
 
-/* quota.c: asks statvfs; sets or clears sp->full. True: the disk is (nearly) full. */
+/* quota.c */
+void quota_set_full(struct spool *sp, bool full); /* a change is logged */
+/* Asks statvfs; sets or clears sp->full. True: the disk is (nearly) full. */
 bool quota_check_disk(struct spool *sp);
 /* The same at most once in DISK_CHECK_EVERY. */
 void quota_check_disk_sometimes(struct spool *sp);
@@ -300,6 +302,8 @@ struct write {
 	size_t freed; /* pages, about */
 	uint64_t operations;
 	bool no_garbage; /* all of it is gone with this transaction */
+	bool behind;     /* an inbox has more than it keeps */
+	bool trimmed;    /* all inboxes were looked at */
 	struct due_set due;
 	struct inbox_set news;
 };

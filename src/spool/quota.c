@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/log.h"
+
 /* What the process may still write to the file, when somebody limited its size (ulimit -f). */
 static uint64_t file_room(struct spool *sp)
 {
@@ -22,6 +24,16 @@ static uint64_t file_room(struct spool *sp)
 	    mdb_env_get_fd(sp->env, &fd) != 0 || fstat(fd, &st) != 0)
 		return UINT64_MAX;
 	return (uint64_t)st.st_size >= limit.rlim_cur ? 0 : limit.rlim_cur - (uint64_t)st.st_size;
+}
+
+void quota_set_full(struct spool *sp, bool full)
+{
+	if (atomic_exchange(&sp->full, full) == full)
+		return;
+	if (full)
+		log_error("spool disk full, new mail is refused path=%s", sp->path);
+	else
+		log_info("spool disk has room again path=%s", sp->path);
 }
 
 bool quota_check_disk(struct spool *sp)
@@ -39,7 +51,7 @@ bool quota_check_disk(struct spool *sp)
 	}
 	/* A limit of the file's size has no other users: what one batch can write is enough. */
 	full = room < reserve || file < 2 * BATCH_OCTETS;
-	atomic_store(&sp->full, full);
+	quota_set_full(sp, full);
 	return full;
 }
 

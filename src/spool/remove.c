@@ -161,7 +161,7 @@ int remove_beyond_keep(struct write *w, uint32_t inbox)
 		if (rc != 0)
 			return rc;
 	}
-	atomic_store(&w->sp->keep_behind, true);
+	w->behind = true;
 	return 0;
 }
 

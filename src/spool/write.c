@@ -30,7 +30,7 @@ int write_begin(struct write *w)
 	w->inbox_count = 0;
 	w->freed = 0;
 	w->operations = 0;
-	w->no_garbage = false;
+	w->no_garbage = w->behind = w->trimmed = false;
 	due_set_clear(&w->due);
 	w->news.count = 0;
 	return mdb_txn_begin(w->sp->env, NULL, 0, &w->txn);
@@ -50,11 +50,26 @@ static int write_tallies(struct write *w)
 	return rc;
 }
 
+/* What upkeep found is true once it is committed. */
+static void upkeep_done(struct write *w)
+{
+	if (w->no_garbage)
+		atomic_store(&w->sp->garbage, false);
+	if (w->behind || w->trimmed)
+		atomic_store(&w->sp->keep_behind, w->behind);
+}
+
 int write_commit(struct write *w)
 {
-	int rc = w->operations == 0 ? 0 : write_tallies(w);
+	int rc;
 
-	if (rc != 0 || w->operations == 0) {
+	if (w->operations == 0) { /* all of it was refused: nothing to sync */
+		write_abort(w);
+		upkeep_done(w);
+		return 0;
+	}
+	rc = write_tallies(w);
+	if (rc != 0) {
 		write_abort(w);
 		return rc;
 	}
@@ -63,8 +78,7 @@ int write_commit(struct write *w)
 	if (rc != 0)
 		return rc;
 	w->sp->tally = w->tally;
-	if (w->no_garbage)
-		atomic_store(&w->sp->garbage, false);
+	upkeep_done(w);
 	metric_add(METRIC_SPOOL_COMMITS, 1);
 	metric_add(METRIC_SPOOL_SYNCS, 2); /* the pages, then the meta page */
 	metric_add(METRIC_SPOOL_OPERATIONS, (int64_t)w->operations);

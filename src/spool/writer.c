@@ -203,9 +203,12 @@ static int apply_upkeep(struct writer *wr, bool busy)
 
 	if (!busy || limit > FREED_PAGES_MAX)
 		limit = FREED_PAGES_MAX;
-	if (atomic_exchange(&sp->keep_behind, false))
+	if (atomic_load(&sp->keep_behind)) {
+		wr->write.behind = false;
+		wr->write.trimmed = true;
 		for (struct keep *k = atomic_load(&sp->keeps); k != NULL && rc == 0; k = k->next)
 			rc = remove_beyond_keep(&wr->write, k->inbox);
+	}
 	if (rc == 0 && atomic_load(&sp->garbage))
 		rc = remove_garbage(&wr->write, limit);
 	return rc;
@@ -276,8 +279,8 @@ static bool is_full(struct spool *sp, int rc)
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
-		quota_check_disk(sp);
-		atomic_store(&sp->full, true);
+		atomic_store(&sp->checked, clock_monotonic(clock_system()));
+		quota_set_full(sp, true);
 		return true;
 	case EIO: /* LMDB's word for a short write, and the disk's for worse */
 		return quota_check_disk(sp);
@@ -368,16 +371,15 @@ static void run_batch(struct writer *wr, struct queue *batch)
 
 	if (rc == 0)
 		return;
-	if (upkeep) {
-		atomic_store(&wr->sp->keep_behind, true);
+	if (upkeep)
 		wr->upkeep_after = clock_monotonic(clock_system()) + UPKEEP_PAUSE;
-	}
 	if (is_full(wr->sp, rc)) {
-		log_error("spool has no room, new mail is refused error=%s", mdb_strerror(rc));
 		refuse_growth(wr, batch);
 		if (batch->count > 0)
 			run_one_by_one(wr, batch);
 	} else if (is_of_request(rc)) {
+		if (upkeep && batch->count == 0)
+			log_error("spool upkeep failed error=%s", mdb_strerror(rc));
 		run_one_by_one(wr, batch);
 	} else {
 		fail(wr, batch, rc);

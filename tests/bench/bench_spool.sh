@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the spool can do by itself: many sessions, one session, accepted and relayed, small and large.
 # SPDX-License-Identifier: ISC
+# What the spool can do by itself: many sessions, one session, large mail, accepted and relayed.
 set -e
 bench=${TOP_BUILDDIR:-.}/tests/bench/bench_spool
 "$bench" 2 25 3 4096
