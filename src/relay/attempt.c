@@ -371,7 +371,10 @@ static void attempt_grant(struct attempt *attempt)
 	}
 	attempt->state = ATTEMPT_GRANTED;
 	attempt->peer->granted++;
-	CALL(relay, grant, grant_new(attempt));
+	if (attempt->pool->provider->kind == PROVIDER_DISCARD)
+		discard_grant(relay, attempt->pool->provider, grant_new(attempt));
+	else
+		CALL(relay, grant, grant_new(attempt));
 }
 
 static void claim_done(struct spool_request *request, int result)

@@ -7,9 +7,10 @@
  */
 #include "relay/private.h"
 
-#define ROWS_A_STEP 1024            /* read each time: about 2 ms every 10 s */
-#define PASS_WAIT   (5 * CLOCK_MIN) /* from the begin of one walk to that of the next */
-#define ROWS_READ   64
+#define ROWS_A_STEP  1024            /* read each time: about 2 ms every 10 s */
+#define PASS_WAIT    (5 * CLOCK_MIN) /* from the begin of one walk to that of the next */
+#define BOUNCING_MAX 64 /* reports being made at a time: helpers have other work, too */
+#define ROWS_READ    64
 
 /* Only the last words of a provider, or our own, can be told. */
 static struct reply last_reply(const struct delivery *d, size_t i)
@@ -116,6 +117,7 @@ void expiry_walk(struct relay *relay)
 {
 	size_t done = 0;
 
-	while (done < ROWS_A_STEP && (relay->expiry.in_line || next_line(relay)))
+	while (done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX &&
+	       (relay->expiry.in_line || next_line(relay)))
 		done += walk_line(relay);
 }

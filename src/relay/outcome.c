@@ -316,6 +316,7 @@ void relay_bounced(struct relay *relay, struct bounce_request *request, struct p
 	else
 		log_info("bounce queued msg=%s n=%u rcpts=%zu", id, attempt->n, request->count);
 	attempt->outcome = NULL;
+	relay->bouncing--;
 	t->bounce = put;
 	bounce_request_free(&request);
 	outcome_send(attempt, t, false);
@@ -353,6 +354,7 @@ static void outcome_parts(struct attempt *attempt, struct recipient_fate *fates,
 		return;
 	}
 	attempt->state = ATTEMPT_BOUNCING;
+	attempt->relay->bouncing++;
 	attempt->outcome = t;
 	CALL(attempt->relay, bounce, failures);
 }

@@ -93,11 +93,13 @@ static void peer_place(struct peer *peer)
 	list_prepend(place, &peer->node);
 }
 
-/* Octets and messages a session may carry are the smaller of what both sides say. */
+/* How many messages a session may carry: the smaller of what both sides say. */
 static size_t peer_messages_max(const struct peer *peer)
 {
 	size_t max = SIZE_MAX;
 
+	if (peer->pool->provider->kind == PROVIDER_DISCARD)
+		return max; /* its one session never ends */
 	if (peer->pool->provider->messages_per_connection > 0)
 		max = peer->pool->provider->messages_per_connection;
 	if (peer->facts.messages_max > 0)
@@ -109,7 +111,8 @@ static void peer_finish(struct peer *peer)
 {
 	if (!peer->finishing) {
 		peer->finishing = true;
-		CALL(peer->pool->relay, finish, peer->number);
+		if (peer->pool->provider->kind != PROVIDER_DISCARD)
+			CALL(peer->pool->relay, finish, peer->number);
 	}
 }
 
@@ -165,7 +168,10 @@ static void peer_new(struct pool *pool)
 	pool->opening_count++;
 	peer_place(peer);
 	table_set_u64(pool->relay->connections, peer->number, peer);
-	CALL(pool->relay, open, peer->number, pool->provider);
+	if (pool->provider->kind == PROVIDER_DISCARD)
+		relay_ready(pool->relay, peer->number, &peer->facts);
+	else
+		CALL(pool->relay, open, peer->number, pool->provider);
 }
 
 void pool_open(struct pool *pool)

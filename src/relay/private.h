@@ -172,8 +172,9 @@ struct relay {
 	struct table *slots;       /* claim slot: struct attempt */
 	struct table *connections; /* number: struct peer */
 	struct table *losses;      /* (id, n): deliveries whose connection broke once */
+	struct list discards;      /* grants to the provider that drops them */
 	struct list recording;     /* attempts, oldest first */
-	size_t recording_count;
+	size_t recording_count, bouncing;
 	uint32_t last_slot;
 	uint64_t last_connection;
 	uint64_t message_max; /* the largest any listener takes */
@@ -202,6 +203,10 @@ struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */
 void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);
 void expiry_walk(struct relay *relay);
+/* The provider "discard": what a worker does for others. Takes the grant. */
+void discard_grant(struct relay *relay, const struct provider_settings *provider,
+                   struct grant *grant);
+void discard_release(struct relay *relay);
 
 /* Key of (id, n) for the tables. */
 struct flight_key {

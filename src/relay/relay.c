@@ -172,6 +172,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->slots = table_new();
 	relay->connections = table_new();
 	relay->losses = table_new();
+	list_init(&relay->discards);
 	list_init(&relay->recording);
 	timer_init(&relay->due_timer, options->loop, due_timer, relay);
 	timer_init(&relay->housekeeping, options->loop, housekeeping, relay);
@@ -201,6 +202,7 @@ void relay_free(struct relay **relay_p)
 	*relay_p = NULL;
 	timer_stop(&relay->due_timer);
 	timer_stop(&relay->housekeeping);
+	discard_release(relay);
 	table_each(relay->flights, forget_attempt, NULL);
 	queues_release(&relay->queues);
 	for (size_t i = 0; i < relay->pool_count; i++)
@@ -228,9 +230,6 @@ void relay_start(struct relay *relay)
 	relay->started = true;
 	queues_look(&relay->queues, relay_wall(relay));
 	timer_start(&relay->housekeeping, HOUSEKEEPING);
-	for (size_t i = 0; relay->options.greet && i < relay->pool_count; i++)
-		if (relay->pools[i].provider->kind == PROVIDER_SMTP)
-			pool_open(&relay->pools[i]);
 	relay_pump(relay);
 }
 

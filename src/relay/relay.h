@@ -96,7 +96,6 @@ struct relay_options {
 	struct spool *spool; /* for numbers only; NULL in tests */
 	struct relay_ports ports;
 	void *context;
-	bool greet; /* --relay: one connection to each provider at the start, without work */
 };
 struct relay *relay_new(const struct relay_options *options);
 void relay_free(struct relay **relay);

@@ -811,6 +811,25 @@ static void test_stop_ends_what_is_in_flight(void **state)
 	world_release(&w);
 }
 
+static void test_discard_takes_everything(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 1);
+	w.providers[0].kind = PROVIDER_DISCARD;
+	w.providers[0].discard_delay_us = 500 * CLOCK_MS;
+	world_start(&w);
+	relay_start(w.relay);
+	world_mails(&w, &plain, 10);
+	world_pass(&w, 400 * CLOCK_MS);
+	assert_int_equal(world_left(&w), 10);
+	world_pass(&w, 10 * CLOCK_SEC);
+	assert_int_equal(world_left(&w), 0);
+	assert_int_equal(w.calls_open, 0);
+	world_release(&w);
+}
+
 static void quiet(void *context, enum log_level level, const char *line)
 {
 	(void)context;
@@ -851,6 +870,7 @@ int main(void)
 		cmocka_unit_test(test_orders_leave_alone_what_is_in_flight),
 		cmocka_unit_test(test_held_mail_waits),
 		cmocka_unit_test(test_stop_ends_what_is_in_flight),
+		cmocka_unit_test(test_discard_takes_everything),
 	};
 
 	log_capture(quiet, NULL);
