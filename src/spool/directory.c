@@ -88,6 +88,35 @@ int spool_make_directory(const char *path, struct bytes *error)
 	return check_owner(path, error);
 }
 
+static int sync_one(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	/* Some file systems have no such thing; they need none then. */
+	if (rc != 0 && errno == EINVAL)
+		rc = 0;
+	close(fd);
+	return rc;
+}
+
+int spool_sync_directory(const char *path, struct bytes *error)
+{
+	struct bytes above = { 0 };
+	int rc;
+
+	bytes_printf(&above, "%s/..", path);
+	rc = sync_one(path);
+	if (rc == 0 && sync_one(bytes_text(&above)) != 0 && errno != EACCES)
+		rc = -1;
+	bytes_release(&above);
+	if (rc != 0)
+		bytes_printf(error, "cannot sync spool %s: %s", path, strerror(errno));
+	return rc;
+}
+
 static void say_holder(int fd, const char *path, struct bytes *error)
 {
 	char text[32] = "";

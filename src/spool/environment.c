@@ -307,7 +307,7 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
 	watches_init(sp);
 	if (spool_make_directory(sp->path, error) != 0 ||
 	    (sp->lock_fd = spool_lock(sp->path, error)) < 0 || open_map(sp, error) != 0 ||
-	    open_tables(sp, error) != 0) {
+	    open_tables(sp, error) != 0 || spool_sync_directory(sp->path, error) != 0) {
 		spool_close(&sp);
 		return -1;
 	}

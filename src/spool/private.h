@@ -26,8 +26,8 @@
 #define BODY_DELETE_MAX   64
 /* Requests of one transaction: bounds what a failed commit refuses, and the time until a 250. */
 #define BATCH_REQUESTS    1000
-/* Octets of puts in one transaction; LMDB would spill pages above 512 MiB. */
-#define BATCH_OCTETS      (16 * 1024 * 1024)
+/* Octets of puts in one transaction. LMDB keeps the memory of the largest transaction. */
+#define BATCH_OCTETS      (8 * 1024 * 1024)
 #define BULK_OCTETS       (4 * 1024 * 1024) /* of chunks: small mail is not held up by large */
 #define LAZY_WAIT         (20 * CLOCK_MS)   /* the longest that a lazy request waits for company */
 /* Entries beyond `keep` that one put deletes in its own transaction. */
@@ -282,9 +282,11 @@ bool quota_check_disk(struct spool *sp);
 /* The same at most once in DISK_CHECK_EVERY. */
 void quota_check_disk_sometimes(struct spool *sp);
 
-/* environment.c: DIR and DIR/lock; the descriptor, or -1 with an error. */
+/* directory.c: DIR and DIR/lock; the descriptor, or -1 with an error. */
 int spool_lock(const char *path, struct bytes *error);
 int spool_make_directory(const char *path, struct bytes *error);
+/* Syncs the directory and the one above it: new files must be there after a power loss. */
+int spool_sync_directory(const char *path, struct bytes *error);
 
 /* ---- one write transaction (write.c, apply.c, remove.c) --------------------------------- */
 

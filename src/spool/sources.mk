@@ -16,3 +16,5 @@ spool_sources = \
 	src/spool/values.c \
 	src/spool/write.c \
 	src/spool/writer.c
+
+EXTRA_DIST += src/spool/README.md
