@@ -44,9 +44,8 @@ bool data_outstanding(const struct data *data)
 int64_t data_deadline(const struct session *s)
 {
 	const struct data *d = s->data;
-	int64_t idle = s->receive->listener->idle_timeout_us;
 
-	return d->started_us + (idle > 0 ? idle : IDLE_TIMEOUT_US) +
+	return d->started_us + session_patience(s) +
 	       (int64_t)(d->received / DATA_RATE_MIN) * CLOCK_SEC;
 }
 
@@ -343,15 +342,12 @@ void data_start(struct session *s)
 {
 	const struct receive *receive = s->receive;
 	struct data *d = memory_new(sizeof *d);
-	uint64_t hint = s->envelope.declared_size;
 
 	d->session = s;
 	d->started_us = session_now(s);
 	d->put = receive->store.put_new(receive->store.context);
 	dot_decoder_init(&d->decoder, receive->listener->reject_bare_newline ? DOT_BARE_REJECT
 	                                                                     : DOT_BARE_NORMALIZE);
-	if (hint > 0)
-		bytes_reserve(&d->put->body, hint < SPOOL_CHUNK_MAX ? hint : SPOOL_CHUNK_MAX);
 	s->data = d;
 	session_enter(s, SESSION_DATA);
 }

@@ -8,6 +8,7 @@
  */
 #include "receive/private.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,13 @@
 int64_t session_now(const struct session *s)
 {
 	return loop_now(s->receive->loop);
+}
+
+int64_t session_patience(const struct session *s)
+{
+	int64_t set = s->receive->listener->idle_timeout_us;
+
+	return set > 0 ? set : IDLE_TIMEOUT_US;
 }
 
 bool session_secured(const struct session *s)
@@ -37,6 +45,7 @@ void session_enter(struct session *s, enum session_state next)
 {
 	if (s->state == next)
 		return;
+	assert(s->state != SESSION_OVER);
 	if (next == SESSION_WRITER && s->stream != NULL)
 		stream_pause(s->stream);
 	s->state = next;
@@ -308,7 +317,7 @@ void session_resume(struct session *s)
 
 static void session_greet(struct session *s)
 {
-	s->state = SESSION_START;
+	session_enter(s, SESSION_START);
 	session_replyf(s, 220, NULL, "%s ESMTP Penstock", s->receive->settings->hostname);
 }
 
@@ -332,11 +341,10 @@ static void on_drained(void *context)
 static void on_secured(void *context)
 {
 	struct session *s = context;
-	bool implicit = s->receive->listener->tls == LISTENER_TLS_IMPLICIT;
 
 	s->activity_us = session_now(s);
-	s->state = SESSION_START;
-	if (implicit)
+	session_enter(s, SESSION_START);
+	if (s->receive->listener->tls == LISTENER_TLS_IMPLICIT)
 		session_greet(s);
 	session_run(s);
 }
@@ -364,22 +372,15 @@ static const struct stream_events events = {
 	.closed = on_closed,
 };
 
-static int64_t idle_timeout(const struct session *s)
-{
-	int64_t set = s->receive->listener->idle_timeout_us;
-
-	return set > 0 ? set : IDLE_TIMEOUT_US;
-}
-
 /* The timer is not moved by each command: when it fires it looks how long it really was, and sleeps
  * on. No deadline ever lies nearer than an idle timeout from the event that made it. */
 static void on_timer(void *context)
 {
 	struct session *s = context;
-	int64_t now = session_now(s), at = s->activity_us + idle_timeout(s);
+	int64_t now = session_now(s), at = s->activity_us + session_patience(s);
 
 	if (s->state == SESSION_WRITER || s->state == SESSION_OVER) {
-		timer_start(&s->timer, idle_timeout(s)); /* it is us who are slow */
+		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
 		return;
 	}
 	if (s->state == SESSION_DATA && data_deadline(s) < at)
@@ -439,7 +440,7 @@ struct session *session_new(struct receive *receive, struct stream *stream)
 	metric_add(METRIC_SESSIONS, 1);
 	metric_add(METRIC_SESSIONS_OPEN, 1);
 	timer_init(&s->timer, receive->loop, on_timer, s);
-	timer_start(&s->timer, idle_timeout(s));
+	timer_start(&s->timer, session_patience(s));
 	log_debug("session started client=%s listener=%s", stream_peer(stream), listener->name);
 	refusal = admission_refusal(s, &enhanced);
 	if (refusal != NULL || (s->state == SESSION_TLS && receive->tls == NULL)) {

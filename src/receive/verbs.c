@@ -94,7 +94,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	if (!greeted(s, argument, true))
 		return;
 	n = snprintf(text, sizeof text,
-	             "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s%s"
+	             "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s%s"
 	             "250 ENHANCEDSTATUSCODES\r\n",
 	             s->receive->settings->hostname,
 	             (unsigned long long)s->receive->listener->max_message_size,

@@ -247,6 +247,50 @@ static void replies_that_nobody_reads_stop_the_input(void **state)
 	server_release(&v);
 }
 
+static void keep_line(void *context, enum log_level level, const char *line)
+{
+	(void)level;
+	bytes_append_text(context, line);
+	bytes_append_char(context, '\n');
+}
+
+static void what_happened_is_logged_and_no_secret(void **state)
+{
+	struct bytes lines = { 0 };
+	struct server v;
+	const char *text;
+
+	(void)state;
+	log_open("test", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
+	log_capture(keep_line, &lines);
+	server_init(&v);
+	v.listener.auth = AUTH_ANY;
+	server_connect(&v);
+	server_say(&v, "EHLO client.example\r\nAUTH LOGIN YW5uYQ==\r\nc2VjcmV0\r\n");
+	server_say(&v, "MAIL FROM:<a@example.org> SIZE=9999999\r\n");
+	server_say(&v, SERVER_AGAIN);
+	server_say(&v, "x\r\n.\r\n");
+	v.listener.auth = AUTH_OFF;
+	v.listener.open_relay = false;
+	server_vanish(&v);
+	server_connect(&v);
+	server_say(&v, "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<\"b c\"@example.net>\r\n");
+	server_release(&v);
+	log_capture(NULL, NULL);
+	log_open("test", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+	text = bytes_text(&lines);
+	assert_non_null(strstr(text, "message refused from=\"a@example.org\" rcpts=0 client=memory "
+	                             "helo=\"client.example\" reply=\"552 5.3.4 "));
+	assert_non_null(strstr(text, "message accepted msg=0000000000001 from=\"a@example.org\" "
+	                             "rcpts=1 size=3 client=memory helo=\"client.example\"\n"));
+	assert_non_null(strstr(text, "message refused from=\"a@example.org\" "
+	                             "to=\"\\\"b c\\\"@example.net\" rcpts=0 "));
+	assert_non_null(strstr(text, "session started client=memory"));
+	assert_null(strstr(text, "secret"));
+	assert_null(strstr(text, "c2VjcmV0"));
+	bytes_release(&lines);
+}
+
 static void an_idle_session_is_small(void **state)
 {
 	(void)state;
@@ -265,6 +309,7 @@ int main(void)
 		cmocka_unit_test(stopping_waits_for_transactions),
 		cmocka_unit_test(stopping_ends_the_idle),
 		cmocka_unit_test(replies_that_nobody_reads_stop_the_input),
+		cmocka_unit_test(what_happened_is_logged_and_no_secret),
 		cmocka_unit_test(an_idle_session_is_small),
 	};
 
