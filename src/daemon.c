@@ -228,8 +228,9 @@ static int service_start(struct service *s, struct bytes *error)
 		if (d->settings->spool_path == NULL)
 			return -1;
 	}
-	if (prepare_sockets(s, error) < 0 ||
-	    background_directory(d->settings->spool_path, 0700, d->settings, error) < 0)
+	/* The spool first: a user's sockets may be in it, and their parents are made readable. */
+	if (background_directory(d->settings->spool_path, 0700, d->settings, error) < 0 ||
+	    prepare_sockets(s, error) < 0)
 		return -1;
 	if (!d->settings->foreground && background_fork(error) < 0)
 		return -1;

@@ -11,7 +11,7 @@
 
 void prepare_close(struct service *s)
 {
-	for (size_t i = 0; i < s->daemon.settings->listener_count; i++) {
+	for (size_t i = 0; s->bounds != NULL && i < s->daemon.settings->listener_count; i++) {
 		const struct listener_settings *l = &s->daemon.settings->listeners[i];
 		struct bound *b = &s->bounds[i];
 

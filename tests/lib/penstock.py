@@ -33,16 +33,20 @@ def wait_until(condition, what, patience=PATIENCE):
 
 class Penstockd:
     """relay_to: port of a plain smarthost on 127.0.0.1; config: the whole configuration instead;
-    arguments: a command line instead, such as ["--catch"]; options: further words for either."""
+    arguments: a command line instead, such as ["--catch"]; options: further words for either;
+    prefix: words before it, such as ["setpriv", ...]; program: a copy of penstockd; stdout: where
+    that goes instead of `output`."""
 
     def __init__(self, build, directory, relay_to=None, config=None, arguments=None, options=(),
-                 environment=None, listen="", provider="", extra=""):
-        self.program = os.path.join(build, "src/penstockd")
+                 environment=None, listen="", provider="", extra="", prefix=(), program=None,
+                 stdout=subprocess.PIPE):
+        self.program = program or os.path.join(build, "src/penstockd")
         self.command = os.path.join(build, "src/penstock")
         self.directory = str(directory)
         self.control = os.path.join(self.directory, "control.sock")
         self.spool = os.path.join(self.directory, "spool")
         self.environment = environment
+        self.stdout = stdout
         self.process = None
         self.output = []
         self.log_path = os.path.join(self.directory, "penstockd.log")
@@ -54,7 +58,7 @@ class Penstockd:
             arguments = ["-F", "-f", path]
         else:
             arguments = [*arguments, "--socket", self.control]
-        self.arguments = [self.program, *arguments, *options]
+        self.arguments = [*prefix, self.program, *arguments, *options]
 
     def _config(self, relay_to, listen, provider, extra):
         text = (f'hostname = "relay.test"\nspool {{ path = "{self.spool}" }}\n'
@@ -79,10 +83,10 @@ class Penstockd:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK_")}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                self.arguments, stdin=subprocess.DEVNULL, stdout=self.stdout, stderr=log,
                 text=True, errors="backslashreplace", env=environment | (self.environment or {}))
-        self._reader = threading.Thread(target=self._read, args=(self.process.stdout, self.output),
-                                        daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, args=(self.process.stdout or (), self.output), daemon=True)
         self._reader.start()
         wait_until(lambda: self.has_line(r"penstockd? (catches|relays)|\bready version=")
                    or self.process.poll() is not None, f"{self.arguments} ready")

@@ -3,6 +3,7 @@ TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
 	tests/system/test_accept.py \
+	tests/system/test_catch.py \
 	tests/system/test_faults.py \
 	tests/system/test_peers.py \
 	tests/system/test_relay_tls.py \
