@@ -2,7 +2,10 @@
 relay_world = tests/unit/relay_world.c tests/unit/relay_world.h
 
 unit_programs += \
+	tests/unit/test_limit \
 	tests/unit/test_relay \
-	tests/unit/test_relay_rates
+	tests/unit/test_relay_rates \
+	tests/unit/test_route \
+	tests/unit/test_verdict
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(relay_world)
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
