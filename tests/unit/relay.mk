@@ -2,6 +2,7 @@
 relay_world = tests/unit/relay_world.c tests/unit/relay_world.h
 
 unit_programs += \
+	tests/unit/test_dsn \
 	tests/unit/test_limit \
 	tests/unit/test_relay \
 	tests/unit/test_relay_rates \
