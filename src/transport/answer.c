@@ -128,7 +128,7 @@ static void on_readable(void *context)
 	if (c->state < STATE_GREETING || c->state == STATE_HANDSHAKE)
 		return;
 	if (take_replies(c))
-		connection_advance(c);
+		connection_went_on(c);
 }
 
 static void on_drained(void *context)
@@ -136,7 +136,7 @@ static void on_drained(void *context)
 	struct connection *c = context;
 
 	if (c->state == STATE_READY)
-		connection_advance(c);
+		connection_went_on(c);
 }
 
 static void on_connected(void *context)

@@ -110,6 +110,15 @@ void connection_wait(struct connection *c)
 
 void connection_advance(struct connection *c)
 {
+	/* More work must not lengthen the wait for a reply that is due already. */
+	bool waits = c->expects.count > 0 || c->flights != NULL;
+
+	if (transactions_advance(c) && !waits)
+		connection_wait(c);
+}
+
+void connection_went_on(struct connection *c)
+{
 	if (transactions_advance(c))
 		connection_wait(c);
 }

@@ -21,7 +21,7 @@
 #define PATIENCE_MAIL     (5 * CLOCK_MIN)
 #define PATIENCE_RCPT     (5 * CLOCK_MIN)
 #define PATIENCE_DATA     (2 * CLOCK_MIN)
-#define PATIENCE_BLOCK    (3 * CLOCK_MIN)
+#define PATIENCE_BLOCK    (3 * CLOCK_MIN) /* for HIGH to fall to LOW: 1 KiB/s */
 #define PATIENCE_DOT      (10 * CLOCK_MIN)
 #define PATIENCE_QUIT     (10 * CLOCK_SEC) /* nothing hangs on it any more */
 
@@ -208,8 +208,10 @@ void connection_expect(struct connection *c, enum expect_kind kind, struct fligh
                        size_t recipient);
 /* Restarts the clock for what is due next. */
 void connection_wait(struct connection *c);
-/* Writes what may be written; what ends, ends. */
+/* Writes what may be written, and ends what is to end. After new work, a departure ... */
 void connection_advance(struct connection *c);
+/* ... and after the peer did something. */
+void connection_went_on(struct connection *c);
 
 /* The end: gives everything back, tells closed(). Takes the content of `why`. */
 void connection_end(struct connection *c, struct reply *why);

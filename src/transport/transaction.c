@@ -9,6 +9,7 @@
  */
 #include "transport/private.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -154,6 +155,9 @@ static void write_commands(struct connection *c, struct flight *f)
 static void write_dot(struct connection *c, struct flight *f, enum expect_kind kind,
                       const struct bytes *octets)
 {
+	log_debug("transaction written conn=%llu msg=%llu slot=%" PRIu32 " content=%s",
+	          (unsigned long long)c->number, (unsigned long long)f->t->id, f->t->slot,
+	          kind == EXPECT_DOT ? "all" : "none");
 	connection_write(c, octets->data, octets->length);
 	f->phase = FLIGHT_ENDED;
 	if (kind == EXPECT_DOT)
@@ -229,6 +233,9 @@ static bool begin_next(struct connection *c)
 		connection_write(c, "RSET\r\n", 6);
 		connection_expect(c, EXPECT_RSET, NULL, 0);
 	}
+	log_debug("transaction begins conn=%llu msg=%llu slot=%" PRIu32 " rcpts=%zu size=%" PRIu64,
+	          (unsigned long long)c->number, (unsigned long long)t->id, t->slot, t->count,
+	          t->size);
 	flight_push(c, t);
 	c->messages++;
 	if (limit > 0 && c->messages >= limit) {

@@ -34,7 +34,9 @@ struct recipient_result {
 };
 
 enum transaction_end {
-	TRANSACTION_REPLIED, /* every result holds a reply of the peer */
+	TRANSACTION_REPLIED, /* every result holds a reply of the peer, or ours (local) when the
+	                        peer's EHLO lacks what the message needs: then mail_written_us is 0
+	                      */
 	TRANSACTION_UNSENT,  /* the connection ended before the last body octet was handed over: not
 	                        sent */
 	TRANSACTION_INDETERMINATE, /* handed over in full, and no reply: it may have been sent */
@@ -112,9 +114,11 @@ struct connection *connection_new_on(const struct transport *transport, struct s
                                      const struct provider_settings *provider,
                                      struct tls_context *tls, uint64_t number,
                                      const struct connection_events *events, void *context);
-/* Queues a transaction behind those in flight. Only when ready. */
+/* Queues a transaction behind those in flight. Only when ready. done() never comes from inside;
+ * when the connection is about to end it comes soon, with UNSENT. */
 void connection_submit(struct connection *c, struct transaction *t);
-/* Ends after what is in flight: QUIT, then closed(). */
+/* Ends after what is in flight: QUIT, then closed(), never from inside. What is queued and not
+ * begun comes back UNSENT at once. */
 void connection_finish(struct connection *c);
 /* At once; transactions still held are given back through done() first. */
 void connection_free(struct connection **c);

@@ -249,6 +249,27 @@ static void test_patience(void **state)
 	}
 }
 
+/* New work does not lengthen the wait for a reply that is due. */
+static void test_patience_while_more_is_submitted(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	stage_ready(&s, "PIPELINING");
+	submit(&s, 1);
+	says(&s, FLIGHT);
+	for (int i = 0; i < 9; i++) {
+		pass(&s, CLOCK_MIN);
+		submit(&s, 1);
+	}
+	assert_false(s.closed);
+	pass(&s, CLOCK_MIN);
+	came_back(&s, 0, TRANSACTION_INDETERMINATE, 451);
+	assert_int_equal(s.done_count, 10);
+	stage_close(&s);
+}
+
 static void test_patience_with_a_block(void **state)
 {
 	struct stage s;
@@ -552,6 +573,7 @@ int main(void)
 		cmocka_unit_test(test_finish_waits_for_what_is_in_flight),
 		cmocka_unit_test(test_peer_closes_while_idle),
 		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_patience_while_more_is_submitted),
 		cmocka_unit_test(test_patience_with_a_block),
 		cmocka_unit_test(test_freed_in_callbacks),
 		cmocka_unit_test(test_done_submits_and_finishes),
