@@ -242,6 +242,26 @@ static bool port_delivery(void *context, uint64_t id, uint32_t n, struct deliver
 	return reader_delivery(d->reader, id, n, delivery_r);
 }
 
+static size_t port_deliveries(void *context, uint64_t id, uint32_t from, uint32_t *n_r, size_t max)
+{
+	struct dispatcher *d = context;
+
+	return reader_deliveries(d->reader, id, from, n_r, max);
+}
+
+static uint64_t port_size(void *context, uint64_t id)
+{
+	struct dispatcher *d = context;
+	struct message_facts facts;
+	uint64_t size;
+
+	if (!reader_message(d->reader, id, &facts))
+		return 0;
+	size = facts.size;
+	message_facts_release(&facts);
+	return size;
+}
+
 static void port_claim(void *context, struct transition *t)
 {
 	struct dispatcher *d = context;
@@ -467,6 +487,8 @@ int dispatcher_new(struct dispatcher **dispatcher_r, struct daemon *daemon,
 			.due_line = port_due_line,
 			.due = port_due,
 			.delivery = port_delivery,
+			.deliveries = port_deliveries,
+			.size = port_size,
 			.claim = port_claim,
 			.outcome = port_outcome,
 			.outcome_now = port_outcome_now,

@@ -48,6 +48,7 @@ class Penstockd:
         self.environment = environment
         self.stdout = stdout
         self.process = None
+        self.killed = False     # by us
         self.output = []
         self.log_path = os.path.join(self.directory, "penstockd.log")
         self.log_from = 0   # where the log of this start begins
@@ -73,11 +74,16 @@ class Penstockd:
         return self
 
     def __exit__(self, *exception):
-        if self.process is not None and self.process.poll() is None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
             self.stop(check=exception[0] is None)
+        assert self.killed or self.process.returncode >= 0, \
+            f"penstockd was ended by signal {-self.process.returncode}:\n{self.log()}"
 
     def start(self):
         self.output = []
+        self.killed = False
         if os.path.exists(self.log_path):
             self.log_from = os.path.getsize(self.log_path)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK_")}
@@ -148,6 +154,7 @@ class Penstockd:
             return int(re.search(r"RssAnon:\s+(\d+)", status.read())[1])
 
     def kill(self):
+        self.killed = True
         self.process.kill()
         self._ended()
 

@@ -79,6 +79,19 @@ def test_a_temporary_refusal_is_tried_again_and_a_permanent_one_bounces(build, t
     assert b"later@example.org" not in bounce.content
 
 
+def test_what_the_smarthost_finds_too_large_is_returned_and_the_rest_goes(start, sink):
+    sink.size = 20_000
+    daemon = start()
+    with daemon.smtp() as client:
+        client.sendmail("a@example.com", ["large@example.org"], "Subject: x\r\n\r\n" + "x\r\n" * 9_000)
+        client.sendmail("a@example.com", ["small@example.org"], "Subject: x\r\n\r\n" + "x\r\n" * 900)
+    wait_until(lambda: len(sink.messages) == 2, "the small one and the bounce")
+    daemon.drained()
+    by_recipient = {message.recipients[0]: message for message in sink.messages}
+    assert set(by_recipient) == {"small@example.org", "a@example.com"}
+    assert b"large@example.org" in by_recipient["a@example.com"].content
+
+
 def test_no_bounce_for_the_null_reverse_path(build, tmp_path, sink):
     sink.faults = [Fault("RCPT", "550 5.1.1 nobody")]
     with Penstockd(build, tmp_path, relay_to=sink.port) as daemon:
