@@ -33,12 +33,18 @@ static int path_parse(struct address *address_r, struct span argument, const cha
 	return -1;
 }
 
+static bool is_postmaster(const struct address *address)
+{
+	return address_domain(address).length == 0 &&
+	       span_equal_nocase(address_local(address), span_of_text("postmaster"));
+}
+
 /* A bare name of a local program is this host's; "Postmaster" always is (RFC 5321 4.5.1). */
 static bool qualify(struct session *s, struct address *address)
 {
 	if (address_is_null(address) || address_domain(address).length > 0)
 		return true;
-	if (!s->local && !span_equal_nocase(address_local(address), span_of_text("postmaster")))
+	if (!s->local && !is_postmaster(address))
 		return false;
 	address_qualify(address, s->receive->settings->hostname);
 	return true;
@@ -104,9 +110,10 @@ void verb_mail(struct session *s, struct span argument)
 	address_release(&sender);
 }
 
-static bool may_relay(const struct session *s)
+/* "Postmaster" without a domain is us: everybody may write to it (RFC 5321 4.5.1). */
+static bool may_send_to(const struct session *s, const struct address *address)
 {
-	return s->trusted || s->login != NULL;
+	return s->trusted || s->login != NULL || is_postmaster(address);
 }
 
 /* Above the limit earlier recipients stay (RFC 5321 4.5.3.1.10). */
@@ -141,7 +148,7 @@ void verb_rcpt(struct session *s, struct span argument)
 	}
 	if (rcpt_parameters_parse(rest, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
-	else if (!may_relay(s))
+	else if (!may_send_to(s, &address))
 		session_refuse(s, &relay_denied, address.text);
 	else if (!qualify(s, &address))
 		session_reply(s, 553, "5.1.3", "The recipient's address needs a domain");

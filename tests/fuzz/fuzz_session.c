@@ -54,6 +54,13 @@ static void say_in_pieces(struct server *v, struct span text, unsigned seed, str
 	}
 }
 
+/* RFC 2034 4: every 2yz, 4yz and 5yz but the banner and the answers to EHLO and HELO. */
+static bool has_enhanced_code(const char *line)
+{
+	return line[0] == '3' || line[3] == '-' || strncmp(line + 4, "ENHANCED", 8) == 0 ||
+	       strncmp(line + 4, "mx.test", 7) == 0 || (line[4] == line[0] && line[5] == '.');
+}
+
 /* Counts replies with that code; every line has to be one. */
 static size_t count_replies(const char *heard, const char *code)
 {
@@ -64,6 +71,7 @@ static size_t count_replies(const char *heard, const char *code)
 
 		CHECK(end != NULL && end - heard >= 4 && end - heard <= 510);
 		CHECK(heard[0] >= '2' && heard[0] <= '5' && (heard[3] == ' ' || heard[3] == '-'));
+		CHECK(has_enhanced_code(heard));
 		CHECK(is_clean(span_of(heard, (size_t)(end - heard)), 0));
 		count += strncmp(heard, code, strlen(code)) == 0;
 		heard = end + 2;

@@ -75,6 +75,28 @@ static void long_lines_are_swallowed(void **state)
 	}
 }
 
+/* RFC 4954 4: 12288 octets are taken as a response too; more ends the dialogue. */
+static void long_responses_end_the_login(void **state)
+{
+	char *fits = line_of("AAAA", AUTH_LINE_MAX, "\r\n");
+	char *longer = line_of("AAAA", AUTH_LINE_MAX + 1, "\r\n");
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.listener.auth = AUTH_ANY;
+	server_connect(&v);
+	server_greet(&v);
+	server_say(&v, "AUTH PLAIN\r\n");
+	assert_string_equal(server_say(&v, fits), "501 5.5.2 That is not base64\r\n");
+	server_say(&v, "AUTH PLAIN\r\n");
+	assert_string_equal(server_say(&v, longer), "500 5.5.6 Line too long\r\n");
+	assert_string_equal(server_say(&v, "MAIL FROM:<>\r\n"), "250 2.1.0 Ok\r\n");
+	server_release(&v);
+	free(fits);
+	free(longer);
+}
+
 static void mistakes_and_junk_come_to_an_end(void **state)
 {
 	static const struct {
@@ -302,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ehlo_lists_exactly_what_is_there),
 		cmocka_unit_test(long_lines_are_swallowed),
+		cmocka_unit_test(long_responses_end_the_login),
 		cmocka_unit_test(mistakes_and_junk_come_to_an_end),
 		cmocka_unit_test(recipients_beyond_all_measure),
 		cmocka_unit_test(connections_are_limited),

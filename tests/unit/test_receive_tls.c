@@ -164,6 +164,24 @@ static void a_handshake_that_never_comes_is_ended(void **state)
 	}
 }
 
+static void who_cannot_be_served_is_closed_without_a_handshake(void **state)
+{
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.listener.tls = LISTENER_TLS_IMPLICIT;
+	server_connect(&v); /* no certificate */
+	assert_true(v.closed);
+	v.receive.tls = ours;
+	receive_stop(&v.receive);
+	server_connect(&v);
+	assert_true(v.closed);
+	assert_int_equal(v.heard.length, 0);
+	assert_true(receive_idle(&v.receive));
+	server_release(&v);
+}
+
 static void rubbish_instead_of_a_handshake(void **state)
 {
 	struct server v;
@@ -201,6 +219,7 @@ int main(void)
 		cmocka_unit_test(required_tls_opens_the_door),
 		cmocka_unit_test(implicit_tls_says_nothing_in_clear),
 		cmocka_unit_test(a_handshake_that_never_comes_is_ended),
+		cmocka_unit_test(who_cannot_be_served_is_closed_without_a_handshake),
 		cmocka_unit_test(rubbish_instead_of_a_handshake),
 		cmocka_unit_test(stopping_waits_for_no_handshake_to_say_so),
 	};
