@@ -102,7 +102,17 @@ class Ours(Penstockd):
         return cpu_seconds(self.process.pid)
 
     def counters(self):
-        return self.cli_json("status")["counters"]
+        """The daemon's own, and the pages it had written by the kernel's account."""
+        with open(f"/proc/{self.process.pid}/io", encoding="ascii") as io:
+            written = int(re.search(r"^write_bytes: (\d+)", io.read(), re.MULTILINE)[1])
+        return self.cli_json("status")["counters"] | {"pages": written // 4096}
+
+
+def per_message(before, after, messages):
+    """B-tree puts and deletes, syncs, wake-ups of threads, and pages, a message."""
+    return "per message: " + ", ".join(
+        f"{(after[key] - before[key]) / messages:.3f} {key.removeprefix('spool_')}"
+        for key in ("spool_operations", "pages", "spool_syncs", "wakeups"))
 
 
 def measure_accept(server, sessions, messages, kept):
@@ -131,10 +141,7 @@ def accept(directory):
             rate, cpu = measure_accept(ours, sessions, count(ours_count), kept)
             after = ours.counters()
         say(f"accept: {name}", f"{rate:8.0f} /s  {cpu * 1e6:6.0f} us CPU")
-        accepted = after["messages_accepted"] - before["messages_accepted"]
-        say("", "per message: " + ", ".join(
-            f"{(after[key] - before[key]) / accepted:.3f} {key.removeprefix('spool_')}"
-            for key in ("spool_operations", "spool_syncs", "wakeups")))
+        say("", per_message(before, after, count(ours_count)))
         with smtp_sink() as port:
             sink_rate = count(ours_count) / smtp_source(port, sessions, count(ours_count), kept)
         say("   smtp-sink, which throws away", f"{sink_rate:8.0f} /s  ratio {rate / sink_rate:5.2f}"
@@ -173,9 +180,7 @@ def relay(directory, tls):
             after = ours.counters()
     say(f"relay {what}: accept, spool, send", f"{rate:8.0f} /s  {cpu * 1e6:6.0f} us CPU  "
         f"{counted['connections']} connections")
-    say("", "per message: " + ", ".join(
-        f"{(after[key] - before[key]) / ours_count:.3f} {key.removeprefix('spool_')}"
-        for key in ("spool_operations", "spool_syncs", "wakeups")))
+    say("", per_message(before, after, ours_count))
     if os.getuid() != 0:
         return
     with counting_sink("-u", str(their_count), *options) as (port, result):
