@@ -81,7 +81,7 @@ bool attempt_busy(void *relay, uint64_t id, uint32_t n)
 	return table_find(((struct relay *)relay)->flights, flight_span(&key)) != NULL;
 }
 
-/* ---- choosing ----------------------------------------------------------------- */
+/* ---- choosing -------------------------------------------------------------- */
 
 static void attempt_park(struct attempt *attempt, struct pool *pool, bool first)
 {
@@ -185,7 +185,7 @@ static struct attempt *choose(struct pool *pool)
 	return NULL;
 }
 
-/* ---- claiming ------------------------------------------------------------------- */
+/* ---- claiming -------------------------------------------------------------- */
 
 static size_t recipients_max(const struct pool *pool, const struct peer *peer)
 {
@@ -301,7 +301,7 @@ bool attempt_start(struct pool *pool, struct peer *peer)
 	return true;
 }
 
-/* ---- claimed ---------------------------------------------------------------------- */
+/* ---- claimed --------------------------------------------------------------- */
 
 static void give_back(struct attempt *attempt, bool was_granted)
 {
@@ -397,7 +397,7 @@ static void claim_done(struct spool_request *request, int result)
 	relay_pump(relay);
 }
 
-/* ---- replied ------------------------------------------------------------------------ */
+/* ---- replied --------------------------------------------------------------- */
 
 static void count_tokens(struct attempt *attempt, const struct grant_news *news, bool pipelined)
 {

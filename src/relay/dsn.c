@@ -21,7 +21,7 @@
 #define LINE_MAX_7 998 /* octets; RFC 5322 2.1.1 */
 #define QP_MAX     76  /* columns; RFC 2045 6.7 */
 
-/* ---- text --------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------ */
 
 static char printable(unsigned char c)
 {
@@ -108,7 +108,7 @@ static void append_orcpt(struct bytes *out, const char *orcpt)
 	bytes_release(&decoded);
 }
 
-/* ---- what happened ---------------------------------------------------------------------- */
+/* ---- what happened --------------------------------------------------------- */
 
 /* RFC 3463: what expired says so itself; else what was said, of the class of the reply. */
 static void status_of(const struct bounce_failure *f, char out[16])
@@ -218,7 +218,7 @@ static void append_status_part(const struct dsn *dsn, struct bytes *out)
 		append_failure_fields(&dsn->failures[i], out);
 }
 
-/* ---- the original ------------------------------------------------------------------------- */
+/* ---- the original ---------------------------------------------------------- */
 
 bool dsn_is_plain(struct span content)
 {
@@ -284,7 +284,7 @@ static void append_original_part(const struct dsn *dsn, struct bytes *out)
 		append_quoted_printable(out, dsn->original);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------- */
 
 enum { PARTS = 3 };
 

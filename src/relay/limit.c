@@ -49,7 +49,7 @@ struct limit {
 	size_t count;
 };
 
-/* ---- one window --------------------------------------------------------- */
+/* ---- one window ------------------------------------------------------------ */
 
 static void window_init(struct window *w, const struct rate *rate)
 {
@@ -210,7 +210,7 @@ static void window_spend(struct window *w, int64_t written_us, size_t recipients
 	}
 }
 
-/* ---- all of them -------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------- */
 
 struct limit *limit_new(const struct rate *rates, size_t count)
 {

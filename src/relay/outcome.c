@@ -32,7 +32,7 @@ bool outcome_backlog(const struct relay *relay)
 	                BACKLOG_AGE_MAX);
 }
 
-/* ---- sending it -------------------------------------------------------------------- */
+/* ---- sending it ------------------------------------------------------------ */
 
 static void outcome_end(struct attempt *attempt, bool done)
 {
@@ -131,7 +131,7 @@ void outcome_send(struct attempt *attempt, struct transition *t, bool now)
 		CALL(relay, outcome, t);
 }
 
-/* ---- its parts ------------------------------------------------------------------------ */
+/* ---- its parts ------------------------------------------------------------- */
 
 bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us)
 {
@@ -228,7 +228,7 @@ static struct delivery *again_part(const struct attempt *attempt,
 	return pick(attempt->delivery, fates, FATE_AGAIN);
 }
 
-/* ---- telling ----------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------- */
 
 static void tell(const struct attempt *attempt, const struct recipient_fate *fate, size_t i,
                  int64_t due_us)
@@ -266,7 +266,7 @@ static void tell_all(const struct attempt *attempt, const struct recipient_fate 
 		tell(attempt, &fates[i], i, later == NULL ? 0 : later->due_us);
 }
 
-/* ---- failures ------------------------------------------------------------------------------ */
+/* ---- failures -------------------------------------------------------------- */
 
 static void add_failure(struct bounce_request *request, const struct attempt *attempt, size_t i,
                         const struct recipient_fate *fate)
@@ -323,7 +323,7 @@ void relay_bounced(struct relay *relay, struct bounce_request *request, struct p
 	relay_pump(relay);
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------- */
+/* ---- outcomes -------------------------------------------------------------- */
 
 /* A deferral of what has become too old is a failure. */
 static void expire(const struct attempt *attempt, struct recipient_fate *fates)

@@ -155,7 +155,7 @@ struct peer *pool_peer(struct pool *pool)
 	return first == NULL ? NULL : list_entry(first, struct peer, node);
 }
 
-/* ---- opening and closing ---------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------- */
 
 static void peer_new(struct pool *pool)
 {
@@ -314,7 +314,7 @@ void pool_stop(struct pool *pool)
 	peers_finish(&pool->full);
 }
 
-/* ---- work --------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------ */
 
 static bool pool_has_work(struct pool *pool)
 {

@@ -17,7 +17,7 @@
 #include "relay/relay.h"
 #include "relay/verdict.h"
 
-/* ---- health.c: pure ------------------------------------------------------ */
+/* ---- health.c: pure -------------------------------------------------------- */
 
 struct health {
 	bool aside;            /* its mail goes to the next provider */
@@ -39,7 +39,7 @@ void health_worked(struct health *h); /* a transaction was replied to */
 /* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. */
 #define GRANT_LEAD (50 * CLOCK_MS)
 
-/* ---- pools ---------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------- */
 
 struct peer {             /* a connection, as the relay knows it */
 	struct list node; /* in its pool's list by state */
@@ -84,7 +84,7 @@ void pool_stop(struct pool *pool);
 /* Starts attempts for as long as there is work, a token and a connection. */
 void pool_pump(struct pool *pool);
 
-/* ---- attempts --------------------------------------------------------------- */
+/* ---- attempts -------------------------------------------------------------- */
 
 enum attempt_state {
 	ATTEMPT_PARKED,    /* chosen, waits for its provider or for tokens; nothing is claimed */
@@ -139,7 +139,7 @@ void attempt_forget_loss(struct attempt *attempt);
 
 #define INDETERMINATE_WAIT CLOCK_HOUR /* ARCHITECTURE: the default of indeterminate-wait */
 
-/* ---- outcomes ----------------------------------------------------------------- */
+/* ---- outcomes -------------------------------------------------------------- */
 
 struct transition *outcome_new(struct attempt *attempt);
 /* The delivery as it was, due again at once; nobody is punished. */
@@ -153,7 +153,7 @@ void outcome_send(struct attempt *attempt, struct transition *t, bool now);
 bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */
 bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us);
 
-/* ---- the relay ------------------------------------------------------------------ */
+/* ---- the relay ------------------------------------------------------------- */
 
 struct expiry {
 	size_t queue;        /* which one is being walked */

@@ -87,7 +87,7 @@ struct queue *queues_find(struct queues *q, uint32_t number)
 	return NULL;
 }
 
-/* ---- states of a line --------------------------------------------------- */
+/* ---- states of a line ------------------------------------------------------ */
 
 static void line_leave_turns(struct line *line)
 {
@@ -159,7 +159,7 @@ static void line_start(struct queues *q, struct line *line, int64_t wall_us)
 		heap_move(&q->waiting, &line->later, line->next_us);
 }
 
-/* ---- news --------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------ */
 
 void queues_look(struct queues *q, int64_t wall_us)
 {
@@ -215,7 +215,7 @@ int64_t queues_next_us(const struct queues *q)
 	return first == NULL ? CLOCK_NEVER : first->key;
 }
 
-/* ---- turns -------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------- */
 
 /* Reads the next rows. Those that are due go ahead; the first later one is when to look again. */
 static void line_read(struct queues *q, struct line *line, int64_t wall_us)

@@ -18,7 +18,7 @@
 #define DUE_TIMER_MAX CLOCK_MIN
 #define HOUSEKEEPING  (10 * CLOCK_SEC) /* pins and expiry are looked after so often */
 
-/* ---- pumping ----------------------------------------------------------------------- */
+/* ---- pumping --------------------------------------------------------------- */
 
 static void due_timer_set(struct relay *relay)
 {
@@ -110,7 +110,7 @@ void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us
 	queues_news(&relay->queues, &news, relay_wall(relay));
 }
 
-/* ---- making ------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------- */
 
 static struct pool *pool_named(struct relay *relay, const char *name)
 {
@@ -223,7 +223,7 @@ void relay_number(struct relay *relay, const struct provider_settings *provider,
 		pool->number = number;
 }
 
-/* ---- starting and stopping -------------------------------------------------------------- */
+/* ---- starting and stopping ------------------------------------------------- */
 
 void relay_start(struct relay *relay)
 {
@@ -254,7 +254,7 @@ bool relay_idle(const struct relay *relay)
 	return table_count(relay->flights) == 0;
 }
 
-/* ---- what happens ------------------------------------------------------------------------- */
+/* ---- what happens ---------------------------------------------------------- */
 
 static void tell_unrouted(struct relay *relay, uint32_t queue)
 {

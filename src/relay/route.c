@@ -21,7 +21,7 @@ struct router {
 	uint64_t generation;
 };
 
-/* ---- patterns ----------------------------------------------------------- */
+/* ---- patterns -------------------------------------------------------------- */
 
 /* '*' matches any run; the rest without case. Listener names hold brackets: no fnmatch(3). */
 static bool text_matches(const char *text, const char *pattern)
@@ -90,7 +90,7 @@ static bool route_fits(const struct route_settings *rule, const struct route_que
 	       text_list_matches(&rule->listener, question->listener);
 }
 
-/* ---- making ------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------- */
 
 static void digest_list(struct bytes *rules, const struct text_list *list)
 {
@@ -209,7 +209,7 @@ void router_free(struct router **router_p)
 	free(router);
 }
 
-/* ---- asking ------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------- */
 
 const struct route *route_find(const struct router *router, const struct route_question *question,
                                const struct address *recipient)
@@ -245,7 +245,7 @@ uint64_t router_generation(const struct router *router)
 	return router->generation;
 }
 
-/* ---- putting ------------------------------------------------------------ */
+/* ---- putting --------------------------------------------------------------- */
 
 /* What all deliveries of one put share. */
 struct routing {

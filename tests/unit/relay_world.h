@@ -100,6 +100,16 @@ struct stored *world_find(struct world *w, uint64_t id, uint32_t n); /* NULL: go
 size_t world_left(const struct world *w);                            /* deliveries not gone */
 size_t world_sent_times(const struct world *w, uint64_t id);
 
+/* Something to happen after a while, or as soon as what was posted before it has happened. */
+void world_later(struct world *w, int64_t us, void (*run)(struct world *w, void *argument),
+                 void *argument);
+void world_post(struct world *w, void (*run)(struct world *w, void *argument), void *argument);
+
+/* Ports of the relay: what workers do. */
+void host_open(void *context, uint64_t number, const struct provider_settings *provider);
+void host_finish(void *context, uint64_t number);
+void host_grant(void *context, struct grant *grant);
+
 /* Answers for hosts. */
 void answer_all(struct grant_news *news, const struct grant *grant, int code, const char *enhanced,
                 const char *text);
