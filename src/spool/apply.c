@@ -47,7 +47,8 @@ static void fill_row(const struct row *row, unsigned char *key, unsigned char *v
 
 static int apply_rows(struct write *w, struct bytes *rows, const struct holes *holes)
 {
-	unsigned char *at = rows->data, *end = rows->data + rows->length;
+	/* No rows are no memory: NULL takes no offset. */
+	unsigned char *at = rows->data, *end = rows->length == 0 ? at : at + rows->length;
 
 	while (at < end) {
 		struct row row;
