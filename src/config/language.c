@@ -187,8 +187,7 @@ static const struct setting route_options[] = {
 static const struct setting inbox_options[] = {
 	{ "keep", SETTING_COUNT, offsetof(struct inbox_settings, keep), 0, 0, 100 * LIMIT_COUNT,
 	  NULL, "500" },
-	{ "max-age", SETTING_DURATION, offsetof(struct inbox_settings, max_age_us), 0, SECONDS(1),
-	  36500 * CLOCK_DAY, NULL, "30d" },
+	{ "max-age", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };
 

@@ -120,7 +120,6 @@ struct route_settings {
 struct inbox_settings {
 	char *name;
 	size_t keep; /* messages; 0: no limit */
-	int64_t max_age_us;
 };
 
 struct settings {

@@ -51,7 +51,7 @@ static const char whole[] =
 	"route \"rest\" { }\n"
 	"bounces { from = \"bounce@example.net\"  return = \"full\" }\n"
 	"control { socket = \"/tmp/penstock/control.sock\" }\n"
-	"inbox \"qa\" { keep = 0  max-age = \"1d\" }\n"
+	"inbox \"qa\" { keep = 0 }\n"
 	"log { format = \"json\"  level = \"debug\"  target = \"syslog\" }\n";
 
 static void check_whole_listeners(const struct settings *s)
@@ -164,7 +164,6 @@ static void reads_the_whole_language(void **state)
 	assert_string_equal(s->local_socket, "/tmp/penstock/smtp.sock");
 	assert_int_equal(s->inbox_count, 2);
 	assert_int_equal(s->inboxes[0].keep, 0);
-	assert_int_equal(s->inboxes[0].max_age_us, CLOCK_DAY);
 	assert_string_equal(s->inboxes[1].name, "default");
 	assert_int_equal(s->inboxes[1].keep, 500);
 	assert_int_equal(s->log_format, LOG_FORMAT_JSON);
