@@ -246,34 +246,65 @@ static int find_last_blob(struct write *w)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Makes what is missing, reads meta, recovers: one transaction. */
+static int prepare_tables(struct write *w, bool *made_r, struct bytes *error)
+{
+	struct spool *sp = w->sp;
+	MDB_stat stat;
+	int rc = write_begin(w);
+
+	for (int i = 0; i < TABLE_COUNT && rc == 0; i++)
+		rc = mdb_dbi_open(w->txn, table_names[i], MDB_CREATE, &sp->table[i]);
+	if (rc == 0)
+		rc = mdb_stat(w->txn, sp->table[TABLE_META], &stat);
+	if (rc != 0)
+		return rc;
+	*made_r = stat.ms_entries == 0;
+	if (meta_load(w, error) != 0)
+		return REFUSED; /* and said */
+	sp->tally = w->tally;
+	rc = bury_interrupted(w);
+	if (rc == 0)
+		rc = find_last_blob(w);
+	w->operations++; /* tables may be new: commit in any case */
+	return rc == 0 ? write_commit(w) : rc;
+}
+
+/* On a full disk: nothing is written, interrupted bodies wait for the next start. */
+static int open_tables_only(struct spool *sp)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(sp->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc != 0)
+		return rc;
+	for (int i = 0; i < TABLE_COUNT && rc == 0; i++)
+		rc = mdb_dbi_open(txn, table_names[i], 0, &sp->table[i]);
+	if (rc == 0)
+		return mdb_txn_commit(txn); /* keeps the tables open */
+	mdb_txn_abort(txn);
+	return rc;
+}
+
 static int open_tables(struct spool *sp, struct bytes *error)
 {
 	struct write w = { .sp = sp };
+	bool made = true;
 	MDB_stat stat;
 	int dead, rc = mdb_env_stat(sp->env, &stat);
 
 	if (rc == 0)
 		rc = mdb_reader_check(sp->env, &dead);
-	if (rc == 0)
-		rc = write_begin(&w);
-	if (rc != 0)
-		return say(sp, rc, "open", error);
-	sp->piece = stat.ms_psize - PAGE_HEADER;
-	for (int i = 0; i < TABLE_COUNT && rc == 0; i++)
-		rc = mdb_dbi_open(w.txn, table_names[i], MDB_CREATE, &sp->table[i]);
-	if (rc == 0 && meta_load(&w, error) != 0) {
-		write_release(&w);
-		return -1;
+	if (rc == 0) {
+		sp->piece = stat.ms_psize - PAGE_HEADER;
+		rc = prepare_tables(&w, &made, error);
 	}
-	if (rc == 0)
-		rc = bury_interrupted(&w);
-	if (rc == 0)
-		rc = find_last_blob(&w);
-	sp->tally = w.tally;
-	w.operations++; /* tables may be new: commit in any case */
-	if (rc == 0)
-		rc = write_commit(&w);
 	write_release(&w);
+	if (rc == REFUSED)
+		return -1;
+	/* A daemon that cannot start on a full disk cannot empty it either. */
+	if (rc != 0 && !made && quota_is_full(sp, rc))
+		rc = open_tables_only(sp);
 	return rc == 0 ? 0 : say(sp, rc, "open", error);
 }
 
@@ -314,7 +345,7 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
 	atomic_store(&sp->held, sp->tally.octets + sp->tally.messages * MESSAGE_OVERHEAD);
 	metric_set(METRIC_SPOOL_BYTES, (int64_t)atomic_load(&sp->held));
 	metric_set(METRIC_SPOOL_MESSAGES, (int64_t)sp->tally.messages);
-	quota_check_disk(sp);
+	quota_check_disk_sometimes(sp);
 	*spool_r = sp;
 	return 0;
 }

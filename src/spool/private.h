@@ -22,6 +22,11 @@
 #define FREED_PAGES_MAX   400
 /* Of these, what one transaction spends on old garbage while somebody waits for the commit. */
 #define FREED_PAGES_BUSY  100
+/* Pages of dead bodies that may wait while somebody does: beyond, the writer deletes first, or
+ * under load the file would grow without end. */
+#define GARBAGE_PAGES_MAX 4096
+/* Transactions that only delete, in a row, before the next batch. */
+#define GARBAGE_ROUNDS    8
 /* A body of more pages than this is never deleted at once: it would starve other deletes. */
 #define BODY_DELETE_MAX   64
 /* Requests of one transaction: bounds what a failed commit refuses, and the time until a 250. */
@@ -248,6 +253,7 @@ struct spool {
 	_Atomic int64_t checked; /* when, on the machine's monotonic clock */
 	struct keep *_Atomic keeps;
 	atomic_bool garbage;     /* there may be dead bodies to delete */
+	int64_t garbage_pages;   /* about; the writer's */
 	atomic_bool keep_behind; /* there may be an inbox with more than it keeps */
 	struct channel *channel;
 	struct writer *writer; /* NULL: not started */
@@ -279,7 +285,9 @@ void request_post(struct spool *sp, struct spool_request *request, enum request_
 void quota_set_full(struct spool *sp, bool full); /* a change is logged */
 /* Asks statvfs; sets or clears sp->full. True: the disk is (nearly) full. */
 bool quota_check_disk(struct spool *sp);
-/* The same at most once in DISK_CHECK_EVERY. */
+/* Whether that failure means no room, ours or the disk's: then new mail is refused from now on. */
+bool quota_is_full(struct spool *sp, int rc);
+/* quota_check_disk() at most once in DISK_CHECK_EVERY. */
 void quota_check_disk_sometimes(struct spool *sp);
 
 /* directory.c: DIR and DIR/lock; the descriptor, or -1 with an error. */
@@ -304,6 +312,7 @@ struct write {
 	size_t freed; /* pages, about */
 	uint64_t operations;
 	bool no_garbage; /* all of it is gone with this transaction */
+	int64_t buried;  /* pages of bodies that became garbage, less those deleted */
 	bool behind;     /* an inbox has more than it keeps */
 	bool trimmed;    /* all inboxes were looked at */
 	struct due_set due;

@@ -7,6 +7,7 @@
  */
 #include "spool/private.h"
 
+#include <errno.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -53,6 +54,23 @@ bool quota_check_disk(struct spool *sp)
 	full = room < reserve || file < 2 * BATCH_OCTETS;
 	quota_set_full(sp, full);
 	return full;
+}
+
+bool quota_is_full(struct spool *sp, int rc)
+{
+	switch (rc) {
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		atomic_store(&sp->checked, clock_monotonic(clock_system()));
+		quota_set_full(sp, true);
+		return true;
+	case EIO: /* LMDB's word for a short write, and the disk's for worse */
+		return quota_check_disk(sp);
+	default:
+		return false;
+	}
 }
 
 void quota_check_disk_sometimes(struct spool *sp)

@@ -26,12 +26,13 @@ static int body_delete(struct write *w, uint64_t blob, uint32_t pieces)
 	return rc;
 }
 
-static int garbage_put(struct write *w, uint64_t blob)
+static int garbage_put(struct write *w, uint64_t blob, uint32_t pieces)
 {
 	struct key key = key_of_garbage(1, blob);
 
 	atomic_store(&w->sp->garbage, true);
 	w->no_garbage = false;
+	w->buried += pieces;
 	return write_put(w, TABLE_GARBAGE, value_of(key.bytes, key.length), value_of(NULL, 0), 0);
 }
 
@@ -57,7 +58,7 @@ static int blob_release(struct write *w, uint64_t blob)
 	if (rc != 0)
 		return rc;
 	if (record.pieces > BODY_DELETE_MAX || w->freed + record.pieces > FREED_PAGES_MAX)
-		return garbage_put(w, blob);
+		return garbage_put(w, blob, record.pieces);
 	return body_delete(w, blob, record.pieces);
 }
 
@@ -209,7 +210,7 @@ int apply_drop(struct write *w, uint64_t blob)
 
 	if (rc == MDB_NOTFOUND)
 		return REFUSED;
-	return rc == 0 ? garbage_put(w, blob) : rc;
+	return rc == 0 ? garbage_put(w, blob, 0) : rc;
 }
 
 /* 0: rows may be left; MDB_NOTFOUND: all gone. */
@@ -232,6 +233,7 @@ static int garbage_pieces(struct write *w, uint64_t blob, size_t limit)
 		rc = write_delete_here(w, TABLE_BODY);
 		if (rc != 0)
 			return rc;
+		w->buried--;
 	}
 	return 0;
 }

@@ -30,6 +30,7 @@ int write_begin(struct write *w)
 	w->inbox_count = 0;
 	w->freed = 0;
 	w->operations = 0;
+	w->buried = 0;
 	w->no_garbage = w->behind = w->trimmed = false;
 	due_set_clear(&w->due);
 	w->news.count = 0;
@@ -53,8 +54,12 @@ static int write_tallies(struct write *w)
 /* What upkeep found is true once it is committed. */
 static void upkeep_done(struct write *w)
 {
+	w->sp->garbage_pages += w->buried;
 	if (w->no_garbage)
 		atomic_store(&w->sp->garbage, false);
+	/* Of dropped bodies, and those of before the start, the size is not known. */
+	if (w->no_garbage || w->sp->garbage_pages < 0)
+		w->sp->garbage_pages = 0;
 	if (w->behind || w->trimmed)
 		atomic_store(&w->sp->keep_behind, w->behind);
 }

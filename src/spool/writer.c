@@ -8,7 +8,6 @@
  */
 #include "spool/private.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,13 +194,14 @@ static int apply(struct writer *wr, struct spool_request *request)
 }
 
 /* What no request asks for: garbage and inboxes beyond what they keep. */
-static int apply_upkeep(struct writer *wr, bool busy)
+static int apply_upkeep(struct writer *wr)
 {
 	struct spool *sp = wr->sp;
+	bool busy = wr->urgent.count + wr->bulk.count > 0;
 	size_t limit = wr->write.freed + FREED_PAGES_BUSY;
 	int rc = 0;
 
-	if (!busy || limit > FREED_PAGES_MAX)
+	if (!busy || sp->garbage_pages > GARBAGE_PAGES_MAX / 2 || limit > FREED_PAGES_MAX)
 		limit = FREED_PAGES_MAX;
 	if (atomic_load(&sp->keep_behind)) {
 		wr->write.behind = false;
@@ -227,7 +227,7 @@ static int apply_batch(struct writer *wr, struct queue *batch, bool upkeep)
 			rc = 0;
 	}
 	if (rc == 0 && upkeep)
-		rc = apply_upkeep(wr, wr->urgent.count + wr->bulk.count + batch->count > 0);
+		rc = apply_upkeep(wr);
 	if (rc == 0)
 		return write_commit(&wr->write);
 	write_abort(&wr->write);
@@ -271,23 +271,6 @@ static void refuse_all(struct writer *wr, struct queue *batch)
 
 /* ---- failures ----------------------------------------------------------------------------------
  */
-
-static bool is_full(struct spool *sp, int rc)
-{
-	switch (rc) {
-	case MDB_MAP_FULL:
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG:
-		atomic_store(&sp->checked, clock_monotonic(clock_system()));
-		quota_set_full(sp, true);
-		return true;
-	case EIO: /* LMDB's word for a short write, and the disk's for worse */
-		return quota_check_disk(sp);
-	default:
-		return false;
-	}
-}
 
 /* One request's fault, perhaps: the others deserve to be tried. */
 static bool is_of_request(int rc)
@@ -347,7 +330,7 @@ static void run_one_by_one(struct writer *wr, struct queue *batch)
 		rc = run_once(wr, &one, false);
 		if (rc == 0)
 			continue;
-		if (is_full(wr->sp, rc) || is_of_request(rc)) {
+		if (quota_is_full(wr->sp, rc) || is_of_request(rc)) {
 			log_error("spool request refused kind=%u error=%s",
 			          (unsigned)request_of(one.first)->kind, mdb_strerror(rc));
 			refuse_all(wr, &one);
@@ -373,7 +356,7 @@ static void run_batch(struct writer *wr, struct queue *batch)
 		return;
 	if (upkeep)
 		wr->upkeep_after = clock_monotonic(clock_system()) + UPKEEP_PAUSE;
-	if (is_full(wr->sp, rc)) {
+	if (quota_is_full(wr->sp, rc)) {
 		refuse_growth(wr, batch);
 		if (batch->count > 0)
 			run_one_by_one(wr, batch);
@@ -430,6 +413,11 @@ static long patience(const struct writer *wr)
 	return left > 0 ? (long)left : 0;
 }
 
+static bool must_delete(const struct writer *wr)
+{
+	return !wr->failed && wr->sp->garbage_pages > GARBAGE_PAGES_MAX && upkeep_is_due(wr);
+}
+
 static void work(struct writer *wr)
 {
 	struct queue batch = { 0 };
@@ -443,6 +431,8 @@ static void work(struct writer *wr)
 	else
 		run_batch(wr, &batch);
 	post_completions(wr);
+	for (int i = 0; i < GARBAGE_ROUNDS && must_delete(wr); i++)
+		run_batch(wr, &batch);
 }
 
 static void *writer_main(void *context)

@@ -424,6 +424,38 @@ static void full_disk_is_survived(void **state)
 	log_capture(NULL, NULL);
 }
 
+/* Started on a full disk it sends what is there; what was interrupted waits for another start. */
+static void starts_on_a_full_disk(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id, blob = spool_blob_new(lab->sp);
+	struct rlimit before, limit;
+
+	log_capture(swallow, NULL);
+	lab_start(lab);
+	assert_int_equal(lab_chunk(lab, blob, 0, "x", 1), 0);
+	id = lab_simple(lab, 10000);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = 8192; /* LMDB's two meta pages */
+	setrlimit(RLIMIT_FSIZE, &limit);
+	lab_reopen(lab);
+	assert_false(spool_reserve(lab->sp, 1));
+	assert_true(lab_body_is(lab, id, 10000));
+	assert_int_equal(lab_put(lab, simple(lab, 1), NULL), -1);
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 1)), -1);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 1)), 0);
+	assert_int_equal(lab_rows(lab->sp, TABLE_GARBAGE), 1);
+	lab_is_good(lab);
+	lab_reopen(lab);
+	lab_settle(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_GARBAGE), 0);
+	lab_is_good(lab);
+	log_capture(NULL, NULL);
+}
+
 static void failed(void *context, const char *why)
 {
 	atomic_bool *called = context;
@@ -474,6 +506,7 @@ int main(void)
 		CASE(inbox_is_told_once),
 		CASE(quota_is_kept),
 		CASE(full_disk_is_survived),
+		CASE(starts_on_a_full_disk),
 		CASE(broken_disk_is_fatal),
 	};
 
