@@ -28,4 +28,5 @@ tests_dialogue_run_SOURCES = \
 tests_dialogue_run_LDADD = src/libpenstock.a $(PENSTOCK_DEPS_LIBS)
 
 TESTS += tests/dialogue/all
-EXTRA_DIST += tests/dialogue/all tests/dialogue/README.md tests/dialogue/receive $(dialogue_scripts)
+EXTRA_DIST += tests/dialogue/all tests/dialogue/README.md tests/dialogue/receive tests/dialogue/transport \
+	$(dialogue_scripts)

@@ -73,6 +73,7 @@ def hosts():
         host.stop()
 
 
+@pytest.mark.threads
 def test_each_fault_costs_a_try_and_no_message(build, tmp_path, hosts):
     config = "".join(provider(name, host) for name, host in hosts.items())
     with Penstockd(build, tmp_path, extra=config) as daemon:
