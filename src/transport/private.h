@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* private.h - the insides of an outbound connection, for transport/ alone.
  *
- * connection.c owns its life and its states, opening.c and login.c the steps to READY,
- * transaction.c what is in flight, compose.c the words, reader.c and ehlo.c what comes back.
- * A function that returns bool "alive" may have called the owner: false means that the
- * connection is freed, and the caller returns at once without touching it.
+ * connection.c owns its life and its states, opening.c and login.c the steps to READY, outgoing.c
+ * and compose.c what is written of transactions, reader.c and answer.c what comes back,
+ * transaction.c and ehlo.c what that means.
+ * A function that returns bool "alive" may have called the owner: false means that the connection
+ * has ended or is freed, and the caller returns at once without touching it.
  */
 #ifndef TRANSPORT_PRIVATE_H
 #define TRANSPORT_PRIVATE_H
@@ -253,9 +254,22 @@ void got_starttls(struct connection *c, const struct reply *reply);
 void send_auth(struct connection *c);
 void got_auth(struct connection *c, const struct reply *reply);
 
-/* transaction.c */
+/* outgoing.c */
 /* Writes what may be written now. */
 bool transactions_advance(struct connection *c); /* alive */
+/* Octets that end with the dot, as EXPECT_DOT or EXPECT_EMPTY_DOT. */
+void outgoing_dot(struct connection *c, struct flight *f, enum expect_kind kind,
+                  const struct bytes *octets);
+
+/* transaction.c */
+/* Nobody takes the content, and every reply that says so is here. */
+bool flight_failed(const struct flight *f);
+/* Gives every recipient the peer's words ... */
+void transaction_settle(struct transaction *t);
+/* ... or, for want of them, why there are none. */
+void transaction_settle_without(struct transaction *t, enum transaction_end end,
+                                const struct reply *why);
+struct transaction *transactions_unqueue(struct connection *c); /* the first */
 /* A reply to a command of a flight. */
 bool transactions_got(struct connection *c, const struct expect *expect,
                       const struct reply *reply); /* alive */

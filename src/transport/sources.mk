@@ -6,6 +6,7 @@ transport_sources = \
 	src/transport/expect.c \
 	src/transport/login.c \
 	src/transport/opening.c \
+	src/transport/outgoing.c \
 	src/transport/private.h \
 	src/transport/reader.c \
 	src/transport/transaction.c \
