@@ -177,6 +177,8 @@ static bool put_is_valid(struct write *w, const struct put *put)
 {
 	struct key key = key_of_garbage(0, put->facts.blob);
 
+	if (put->delivery_count > SPOOL_DELIVERIES_MAX || put->entry_count > SPOOL_ENTRIES_MAX)
+		return false;
 	return put->first_piece == 0 || write_get(w, TABLE_GARBAGE, &key, NULL) == 0;
 }
 

@@ -37,8 +37,6 @@
 #define LAZY_WAIT         (20 * CLOCK_MS)   /* the longest that a lazy request waits for company */
 /* Entries beyond `keep` that one put deletes in its own transaction. */
 #define KEEP_SLICE        16
-/* Inbox entries of one message: as many inboxes as any configuration names, in one head row. */
-#define ENTRIES_MAX       64
 /* What the rows of one message cost beside its body, for the quota. */
 #define MESSAGE_OVERHEAD  1024
 /* Readers are threads and helpers; a slot costs 64 octets. */
@@ -116,7 +114,7 @@ struct head {
 	uint64_t blob, size;
 	uint16_t pieces; /* rows of the facts, k from 1 on */
 	uint16_t entry_count;
-	struct head_entry entries[ENTRIES_MAX];
+	struct head_entry entries[SPOOL_ENTRIES_MAX];
 };
 struct blob_record {
 	uint32_t references, pieces;
@@ -130,7 +128,7 @@ struct inbox_tally {
 	uint64_t last_sequence, count;
 };
 
-#define RECORD_MAX (64 + ENTRIES_MAX * 12) /* the longest of the fixed records below */
+#define RECORD_MAX (64 + SPOOL_ENTRIES_MAX * 12) /* the longest of the fixed records below */
 struct record {
 	unsigned char bytes[RECORD_MAX];
 	size_t length;

@@ -273,7 +273,7 @@ struct record record_of_head(const struct head *head)
 {
 	struct record record;
 
-	assert(head->entry_count <= ENTRIES_MAX);
+	assert(head->entry_count <= SPOOL_ENTRIES_MAX);
 	record_start(&record);
 	record_u32(&record, head->holders);
 	record_u32(&record, head->next_n);
@@ -298,7 +298,7 @@ int record_parse_head(struct span value, struct head *head_r)
 	head_r->size = bytes_get_u64(&r);
 	head_r->pieces = bytes_get_u16(&r);
 	head_r->entry_count = bytes_get_u16(&r);
-	if (head_r->entry_count > ENTRIES_MAX)
+	if (head_r->entry_count > SPOOL_ENTRIES_MAX)
 		return -1;
 	for (size_t i = 0; i < head_r->entry_count; i++) {
 		head_r->entries[i].inbox = bytes_get_u32(&r);

@@ -22,9 +22,10 @@ void request_post(struct spool *sp, struct spool_request *request, enum request_
 static void put_encode(const struct spool *sp, struct put *put)
 {
 	bytes_clear(&put->records);
+	if (put->delivery_count > SPOOL_DELIVERIES_MAX || put->entry_count > SPOOL_ENTRIES_MAX)
+		return; /* the writer refuses it */
 	bytes_reserve(&put->records, 1024);
 	rows_of_facts(&put->records, &put->facts, sp->piece, &put->fact_rows);
-	assert(put->delivery_count < UINT16_MAX);
 	for (size_t i = 0; i < put->delivery_count; i++)
 		rows_of_delivery(&put->records, put->deliveries[i], (uint16_t)(i + 1), true, true,
 		                 sp->piece);

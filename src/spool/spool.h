@@ -34,6 +34,9 @@
 
 #define SPOOL_RECIPIENTS_MAX \
 	50 /* of one delivery row; ARCHITECTURE: the smallest common ESP limit */
+/* Inbox entries of one message, and its deliveries: a put with more is refused. */
+#define SPOOL_ENTRIES_MAX    64
+#define SPOOL_DELIVERIES_MAX 10000
 #define SPOOL_CHUNK_MAX      (64 * 1024) /* octets of one chunk request: a session's credit */
 #define SPOOL_QUEUE_UNROUTED 0           /* the queue of what no route matches */
 

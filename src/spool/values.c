@@ -2,7 +2,6 @@
 /* values.c - making, copying and releasing facts, deliveries, puts and transitions. */
 #include "spool/private.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +106,6 @@ void put_add_delivery(struct put *put, struct delivery *delivery)
 
 void put_add_entry(struct put *put, uint32_t inbox, struct bytes *summary)
 {
-	assert(put->entry_count < ENTRIES_MAX);
 	put->entries = memory_grow(put->entries, put->entry_count + 1, sizeof(*put->entries));
 	put->entries[put->entry_count++] =
 		(struct put_entry){ .inbox = inbox, .summary = *summary };

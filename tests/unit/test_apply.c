@@ -70,6 +70,28 @@ static void stores_long_deliveries(void **state)
 	lab_is_good(lab);
 }
 
+/* As many inboxes as a head has room for; one more is refused, not a crash. */
+static void bounds_entries(void **state)
+{
+	struct lab *lab = *state;
+
+	for (uint32_t count = SPOOL_ENTRIES_MAX; count <= SPOOL_ENTRIES_MAX + 1; count++) {
+		struct put *put = lab_message(lab, 10);
+
+		for (uint32_t i = 0; i < count; i++) {
+			struct bytes summary = { 0 };
+
+			put_add_entry(put, i + 1, &summary);
+		}
+		assert_int_equal(lab_put(lab, put, NULL), count > SPOOL_ENTRIES_MAX ? -1 : 0);
+		assert_int_equal(lab_rows(lab->sp, TABLE_INBOX), SPOOL_ENTRIES_MAX);
+		lab_is_good(lab);
+	}
+	for (uint32_t i = 0; i < SPOOL_ENTRIES_MAX; i++)
+		assert_int_equal(lab_remove(lab, i + 1, NULL, 0), 0);
+	assert_int_equal(lab_rows(lab->sp, TABLE_MESSAGE), 0);
+}
+
 /* ---- transitions: the rows that each leaves ------------------------------------------ */
 
 struct rows {
@@ -344,8 +366,8 @@ int main(void)
 		CASE(defers),           CASE(moves),
 		CASE(expires),          CASE(splits),
 		CASE(bounces),          CASE(holds),
-		CASE(discards),         CASE(refuses_claims),
-		CASE(refuses_outcomes),
+		CASE(discards),         CASE(bounds_entries),
+		CASE(refuses_claims),   CASE(refuses_outcomes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
