@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* background.c - what a daemon does to itself before it starts threads. */
+/* background.c - what a daemon does to itself before it starts threads.
+ *
+ * Decides who owns what is made while we are still root, and what becomes of the terminal. All of
+ * it happens on the only thread there is.
+ */
 #include "background.h"
 
 #include <dirent.h>
@@ -7,11 +11,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -35,20 +42,28 @@ void background_raise_descriptors(size_t wanted)
 		         wanted, (unsigned long long)limit.rlim_cur);
 }
 
-/* The parent's part: waits for one octet (ready) or the child's end. */
+/* The parent's part: waits for one octet (ready) or the child's end, which has said why. */
 static _Noreturn void parent_wait(pid_t child, int fd)
 {
 	int status = 0;
+	sigset_t none;
 	char octet;
 	ssize_t n;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 
 	do
 		n = read(fd, &octet, 1);
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		_exit(0);
-	waitpid(child, &status, 0);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 70);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "penstockd: the daemon was ended by signal %d while it started\n",
+		        WTERMSIG(status));
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE);
 }
 
 int background_fork(struct bytes *error)
@@ -80,6 +95,7 @@ void background_ready(void)
 		log_warning("cannot change to / error=%s", log_quoted(strerror(errno)));
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
+		fflush(stdout);
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		/* With a log on stderr (a file, a pipe) it stays; a terminal is left. */
@@ -124,15 +140,13 @@ int background_directory(const char *path, unsigned mode, const struct settings 
 	return rc;
 }
 
-void background_share(const char *path, const char *group, unsigned mode)
+void background_share(const char *path, const char *group)
 {
 	const struct group *entry = geteuid() == 0 ? getgrnam(group) : NULL;
 
-	if (entry != NULL && chown(path, (uid_t)-1, entry->gr_gid) < 0)
+	/* The directory may be our user's: nothing that a link points to is changed as root. */
+	if (entry != NULL && lchown(path, (uid_t)-1, entry->gr_gid) < 0)
 		log_warning("cannot give %s to group %s error=%s", path, group,
-		            log_quoted(strerror(errno)));
-	if (chmod(path, mode) < 0)
-		log_warning("cannot set mode %o of %s error=%s", mode, path,
 		            log_quoted(strerror(errno)));
 }
 
@@ -160,8 +174,9 @@ int background_drop_privileges(const struct settings *settings, struct bytes *er
 	return 0;
 }
 
-char *background_temporary_directory(struct bytes *error)
+char *background_temporary_directory(const struct settings *settings, struct bytes *error)
 {
+	const struct passwd *user = user_of(settings);
 	const char *parent = getenv("TMPDIR");
 	struct bytes template = { 0 };
 	char *path;
@@ -169,8 +184,11 @@ char *background_temporary_directory(struct bytes *error)
 	bytes_printf(&template, "%s/penstock-XXXXXX", parent != NULL ? parent : "/tmp");
 	path = memory_text(bytes_text(&template));
 	bytes_release(&template);
-	if (mkdtemp(path) != NULL)
-		return path;
+	if (mkdtemp(path) != NULL) {
+		if (user == NULL || chown(path, user->pw_uid, user->pw_gid) == 0)
+			return path;
+		rmdir(path);
+	}
 	bytes_printf(error, "cannot make a temporary spool '%s': %s", path, strerror(errno));
 	free(path);
 	return NULL;

@@ -21,13 +21,14 @@ void background_ready(void);
  * user of the settings when we are root. */
 int background_directory(const char *path, unsigned mode, const struct settings *settings,
                          struct bytes *error);
-/* Gives a file (the control socket) to a group that may use it, when that group exists. */
-void background_share(const char *path, const char *group, unsigned mode);
+/* As root: gives a file (the control socket) to a group that may use it, when that group exists. */
+void background_share(const char *path, const char *group);
 /* Becomes settings->user for good, after ports are bound. */
 int background_drop_privileges(const struct settings *settings, struct bytes *error);
 
-/* Makes a private directory (0700) under TMPDIR; the caller frees its path. NULL with *error. */
-char *background_temporary_directory(struct bytes *error);
+/* Makes a private directory (0700) under TMPDIR, owned as the above; the caller frees its path.
+ * NULL with *error. */
+char *background_temporary_directory(const struct settings *settings, struct bytes *error);
 /* Removes it and the files in it. */
 void background_remove_directory(const char *path);
 

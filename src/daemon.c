@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* daemon.c - the parts of a running penstockd: made, wired, started and stopped in order.
  *
- * Start: listeners are bound first (as root), then the user is changed, then the spool is opened,
- * and only then do threads run. Stop: listeners, sessions, grants, transactions in flight, the
- * writer's last commit, the control socket, the threads.
+ * Start: listeners are bound and keys read first (as root), then the user is changed, then the
+ * spool is opened, and only then do threads run. A start that fails anywhere takes the same way
+ * down as an orderly stop, which stopping.c has made quiet before.
  */
 #include "daemon.h"
 
@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "dispatcher.h"
+#include "notify.h"
 #include "service.h"
 #include "worker.h"
 
@@ -27,14 +28,26 @@
 #define HELPER_WAITING_MAX 100000
 #define HELPER_THREADS     4
 
+#define SIGNALS 3 /* SIGTERM, SIGINT, SIGHUP */
+
 static void on_terminate(void *context)
 {
-	stop_begin(context, "signal");
+	struct service *s = context;
+
+	if (s->stage == STAGE_RUNNING)
+		stop_begin(s, "signal");
+	else
+		stop_hurry(s);
 }
 
 static void on_hangup(void *context)
 {
-	(void)context;
+	struct service *s = context;
+
+	if (s->on_terminal) {
+		stop_begin(s, "hangup");
+		return;
+	}
 	log_warning("reload is not supported: stop and start to apply a changed configuration");
 }
 
@@ -111,8 +124,11 @@ static int start_follower(struct service *s, struct bytes *error)
 	if (settings->print == PRINT_OFF && settings->save == NULL && settings->exit_after == 0)
 		return 0;
 	if (spool_number(s->daemon.spool, SPOOL_NAME_INBOX, settings->inboxes[0].name,
-	                 &options.inbox) < 0)
+	                 &options.inbox) < 0) {
+		bytes_printf(error, "cannot number inbox '%s' in the spool",
+		             settings->inboxes[0].name);
 		return -1;
+	}
 	return follower_start(&s->follower, &options, error);
 }
 
@@ -136,7 +152,10 @@ static int start_web(struct service *s, struct bytes *error)
 
 static void probed(void *context, const struct provider_settings *provider, const char *why)
 {
-	(void)context;
+	const struct service *s = context;
+
+	if (s->stage != STAGE_RUNNING)
+		return;
 	if (why == NULL)
 		fprintf(stderr, "ready: connected to %s port %u as asked; mail is relayed there\n",
 		        provider->host, (unsigned)provider->port);
@@ -210,52 +229,70 @@ static size_t descriptors_wanted(const struct settings *settings)
 	return wanted;
 }
 
-/* The handlers only write to the main loop; whichever thread a signal interrupts goes on. */
-static void watch_signals(struct service *s, struct signal_watch *watches[3])
+/* Until the loop takes them, these wait: a start that is interrupted still takes its parts down.
+ * Threads inherit the mask, so that signals come to the main thread alone. */
+static void hold_signals(bool hold)
 {
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static void watch_signals(struct service *s, struct signal_watch *watches[SIGNALS])
+{
+	struct sigaction hangup;
+
 	watches[0] = signal_watch_new(s->loop, SIGTERM, on_terminate, s);
 	watches[1] = signal_watch_new(s->loop, SIGINT, on_terminate, s);
-	watches[2] = signal_watch_new(s->loop, SIGHUP, on_hangup, s);
+	/* Whoever starts us with nohup means it. */
+	if (sigaction(SIGHUP, NULL, &hangup) < 0 || hangup.sa_handler != SIG_IGN)
+		watches[2] = signal_watch_new(s->loop, SIGHUP, on_hangup, s);
+	hold_signals(false);
 }
 
 static int service_start(struct service *s, struct bytes *error)
 {
 	struct daemon *d = &s->daemon;
+	struct settings *settings = d->settings;
 
-	background_raise_descriptors(descriptors_wanted(d->settings));
-	if (d->settings->spool_temporary) {
-		d->settings->spool_path = background_temporary_directory(error);
-		if (d->settings->spool_path == NULL)
+	background_raise_descriptors(descriptors_wanted(settings));
+	if (settings->spool_temporary) {
+		settings->spool_path = background_temporary_directory(settings, error);
+		if (settings->spool_path == NULL)
 			return -1;
 	}
 	/* The spool first: a user's sockets may be in it, and their parents are made readable. */
-	if (background_directory(d->settings->spool_path, 0700, d->settings, error) < 0 ||
+	if (background_directory(settings->spool_path, 0700, settings, error) < 0 ||
 	    prepare_sockets(s, error) < 0)
 		return -1;
-	if (!d->settings->foreground && background_fork(error) < 0)
+	if (!settings->foreground && background_fork(error) < 0)
 		return -1;
-	if (background_drop_privileges(d->settings, error) < 0 || prepare_spool(s, error) < 0 ||
-	    prepare_tls(d, error) < 0)
+	if (prepare_tls(d, error) < 0 || background_drop_privileges(settings, error) < 0 ||
+	    prepare_spool(s, error) < 0 || prepare_own_tls(d, error) < 0)
 		return -1;
 	s->loop = loop_new(d->clock);
 	d->main = channel_new(s);
 	loop_attach(s->loop, d->main);
 	timer_init(&s->patience, s->loop, stop_patience_over, s);
-	return make_threads(s, error);
+	return make_threads(s, error) < 0 ? -1 : start_threads(s, error);
 }
 
 /* ---- the end ------------------------------------------------------------------------ */
 
-/* The writer's last commit posts completions to threads that still run; then they go. */
+/* Those who ask go first, then those who work for them, then the writer with its last commit; what
+ * still comes back waits in channels until service_release(). */
 static void service_stop(struct service *s)
 {
 	struct daemon *d = &s->daemon;
 
+	s->stage = STAGE_CLOSED;
 	prepare_close(s);
-	if (d->spool != NULL)
-		spool_stop(d->spool);
-	follower_stop(&s->follower);
-	web_stop(&s->web);
+	prepare_unlink(s);
+	web_stop(s->web);
 	for (size_t i = 0; i < d->worker_count && d->workers[i] != NULL; i++) {
 		worker_exit(d->workers[i]);
 		worker_join(d->workers[i]);
@@ -264,9 +301,23 @@ static void service_stop(struct service *s)
 		dispatcher_exit(d->dispatcher);
 		dispatcher_join(d->dispatcher);
 	}
+	if (d->spool != NULL)
+		spool_stop(d->spool);
+	follower_stop(&s->follower);
 	helper_free(&d->helpers);
 }
 
+static void tls_release(struct daemon *d)
+{
+	for (size_t i = 0; d->listener_tls != NULL && i < d->settings->listener_count; i++)
+		tls_context_free(&d->listener_tls[i]);
+	for (size_t i = 0; d->provider_tls != NULL && i < d->settings->provider_count; i++)
+		tls_context_free(&d->provider_tls[i]);
+	free(d->listener_tls);
+	free(d->provider_tls);
+}
+
+/* Upwards: each may still post to those released after it. */
 static void service_release(struct service *s)
 {
 	struct daemon *d = &s->daemon;
@@ -274,13 +325,11 @@ static void service_release(struct service *s)
 	for (size_t i = 0; i < d->worker_count; i++)
 		worker_free(&d->workers[i]);
 	dispatcher_free(&d->dispatcher);
+	web_free(&s->web);
 	clients_free(&d->clients);
 	router_free(&d->router);
 	spool_close(&d->spool);
-	for (size_t i = 0; d->listener_tls != NULL && i < d->settings->listener_count; i++)
-		tls_context_free(&d->listener_tls[i]);
-	for (size_t i = 0; d->provider_tls != NULL && i < d->settings->provider_count; i++)
-		tls_context_free(&d->provider_tls[i]);
+	tls_release(d);
 	if (s->control_fd >= 0)
 		close(s->control_fd);
 	if (d->main != NULL) {
@@ -288,42 +337,52 @@ static void service_release(struct service *s)
 		loop_free(&s->loop);
 		channel_free(&d->main);
 	}
-	free(d->listener_tls);
-	free(d->provider_tls);
 	free(d->workers);
 	free(s->bounds);
+	if (d->settings->spool_temporary && d->settings->spool_path != NULL)
+		background_remove_directory(d->settings->spool_path);
+}
+
+/* Where applications are to send: the first port, 0 when there are only Unix sockets. */
+static unsigned first_port(const struct service *s)
+{
+	for (size_t i = 0; i < s->daemon.settings->listener_count; i++)
+		if (!s->daemon.settings->listeners[i].is_unix)
+			return listener_port(s->bounds[i].fd);
+	return 0;
+}
+
+static void service_run(struct service *s, const struct daemon_options *options)
+{
+	struct signal_watch *watches[SIGNALS] = { NULL };
+
+	watch_signals(s, watches);
+	if (options->probe != NULL)
+		dispatcher_probe(s->daemon.dispatcher, options->probe);
+	options->ready(options->context, first_port(s));
+	background_ready();
+	notify("READY=1");
+	loop_run(s->loop);
+	for (size_t i = 0; i < SIGNALS; i++)
+		signal_watch_free(&watches[i]);
 }
 
 int daemon_run(struct settings *settings, const struct daemon_options *options, struct bytes *error)
 {
 	struct service s = { .control_fd = -1 };
-	struct signal_watch *watches[3] = { NULL, NULL, NULL };
 	int rc;
 
 	s.daemon.settings = settings;
 	s.daemon.clock = clock_system();
 	s.daemon.intake = inbox_intake();
+	s.on_terminal = settings->foreground && isatty(STDERR_FILENO);
+	hold_signals(true);
 	rc = service_start(&s, error);
-	if (rc == 0) {
-		watch_signals(&s, watches);
-		rc = start_threads(&s, error);
-	}
-	if (rc == 0) {
-		if (options->probe != NULL)
-			dispatcher_probe(s.daemon.dispatcher, options->probe);
-		options->ready(options->context,
-		               s.bounds == NULL ? 0 : listener_port(s.bounds[0].fd));
-		background_ready();
-		loop_run(s.loop);
-	}
+	if (rc == 0)
+		service_run(&s, options);
 	service_stop(&s);
-	for (size_t i = 0; i < 3; i++)
-		signal_watch_free(&watches[i]);
 	service_release(&s);
 	if (rc == 0)
-		unlink(settings->control_socket);
-	if (settings->spool_temporary && settings->spool_path != NULL)
-		background_remove_directory(settings->spool_path);
-	log_info("stopped");
+		log_info("stopped");
 	return rc;
 }

@@ -45,7 +45,7 @@ struct connection_news {
 
 struct probe_result {
 	struct channel_item item;
-	const struct dispatcher *dispatcher;
+	struct dispatcher_events events; /* the dispatcher may be gone when it arrives */
 	const struct provider_settings *provider;
 	char *why;
 };
@@ -53,10 +53,9 @@ struct probe_result {
 static void probe_result_arrived(struct channel_item *item, void *receiver)
 {
 	struct probe_result *result = (struct probe_result *)item;
-	const struct dispatcher_events *events = &result->dispatcher->events;
 
 	(void)receiver;
-	events->probed(events->context, result->provider, result->why);
+	result->events.probed(result->events.context, result->provider, result->why);
 	free(result->why);
 	free(result);
 }
@@ -69,7 +68,7 @@ static void probe_end(struct dispatcher *d, const char *why)
 		return;
 	result = memory_new(sizeof(*result));
 	result->item.arrived = probe_result_arrived;
-	result->dispatcher = d;
+	result->events = d->events;
 	result->provider = d->probed;
 	result->why = why == NULL ? NULL : memory_text(why);
 	d->probed = NULL;
@@ -358,17 +357,16 @@ static void claim_found(void *context, const struct claim *claim)
 
 struct idle_told {
 	struct channel_item item;
-	const struct dispatcher *dispatcher;
+	struct dispatcher_events events;
 };
 
 static void idle_arrived(struct channel_item *item, void *receiver)
 {
 	struct idle_told *told = (struct idle_told *)item;
-	const struct dispatcher_events *events = &told->dispatcher->events;
 
 	(void)receiver;
+	told->events.idle(told->events.context);
 	free(told);
-	events->idle(events->context);
 }
 
 static void turn(void *context)
@@ -381,7 +379,7 @@ static void turn(void *context)
 	d->told_idle = true;
 	told = memory_new(sizeof(*told));
 	told->item.arrived = idle_arrived;
-	told->dispatcher = d;
+	told->events = d->events;
 	channel_post(d->daemon->main, &told->item);
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* prepare.c - what has to be there before threads run: sockets (bound as root), the spool with its
- * numbers, TLS contexts. */
+ * numbers, TLS contexts.
+ *
+ * Each part can fail; daemon.c then takes down what is there. A socket's path is unlinked only by
+ * who bound it: the daemon that was refused must not take away the running one's.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +27,13 @@ void prepare_close(struct service *s)
 			unlink(l->address);
 		b->fd = -1;
 	}
+}
+
+void prepare_unlink(struct service *s)
+{
+	if (s->control_bound)
+		unlink(s->daemon.settings->control_socket);
+	s->control_bound = false;
 }
 
 static int make_parent(const char *path, const struct settings *settings, struct bytes *error)
@@ -63,34 +74,42 @@ int prepare_sockets(struct service *s, struct bytes *error)
 			return -1;
 	if (make_parent(settings->control_socket, settings, error) < 0)
 		return -1;
-	s->control_fd = listener_bind_unix(settings->control_socket, 0600, error);
+	s->control_fd =
+		listener_bind_unix(settings->control_socket, geteuid() == 0 ? 0660 : 0600, error);
 	if (s->control_fd < 0)
 		return -1;
-	if (geteuid() == 0)
-		background_share(settings->control_socket, "penstock", 0660);
+	s->control_bound = true;
+	background_share(settings->control_socket, "penstock");
 	return 0;
 }
 
-static int prepare_listener_tls(struct daemon *d, size_t i, struct bytes *error)
+static int own_certificate(struct daemon *d, struct tls_context **context_r, struct bytes *error)
 {
-	const struct listener_settings *l = &d->settings->listeners[i];
 	struct bytes certificate = { 0 }, key = { 0 };
-	int rc = 0;
+	int rc;
 
-	if (l->tls == LISTENER_TLS_OFF)
-		return 0;
-	if (l->certificate != NULL)
-		return tls_context_new_server(&d->listener_tls[i], l->certificate, l->key, error);
 	bytes_printf(&certificate, "%s/certificate.pem", d->settings->spool_path);
 	bytes_printf(&key, "%s/key.pem", d->settings->spool_path);
 	rc = tls_make_certificate(bytes_text(&certificate), bytes_text(&key), d->settings->hostname,
 	                          error);
 	if (rc == 0)
-		rc = tls_context_new_server(&d->listener_tls[i], bytes_text(&certificate),
-		                            bytes_text(&key), error);
+		rc = tls_context_new_server(context_r, bytes_text(&certificate), bytes_text(&key),
+		                            error);
 	bytes_release(&certificate);
 	bytes_release(&key);
 	return rc;
+}
+
+int prepare_own_tls(struct daemon *d, struct bytes *error)
+{
+	for (size_t i = 0; i < d->settings->listener_count; i++) {
+		const struct listener_settings *l = &d->settings->listeners[i];
+
+		if (l->tls != LISTENER_TLS_OFF && l->certificate == NULL &&
+		    own_certificate(d, &d->listener_tls[i], error) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int prepare_provider_tls(struct daemon *d, size_t i, struct bytes *error)
@@ -113,9 +132,13 @@ int prepare_tls(struct daemon *d, struct bytes *error)
 {
 	d->listener_tls = memory_new_array(d->settings->listener_count, sizeof(*d->listener_tls));
 	d->provider_tls = memory_new_array(d->settings->provider_count, sizeof(*d->provider_tls));
-	for (size_t i = 0; i < d->settings->listener_count; i++)
-		if (prepare_listener_tls(d, i, error) < 0)
+	for (size_t i = 0; i < d->settings->listener_count; i++) {
+		const struct listener_settings *l = &d->settings->listeners[i];
+
+		if (l->tls != LISTENER_TLS_OFF && l->certificate != NULL &&
+		    tls_context_new_server(&d->listener_tls[i], l->certificate, l->key, error) < 0)
 			return -1;
+	}
 	for (size_t i = 0; i < d->settings->provider_count; i++)
 		if (prepare_provider_tls(d, i, error) < 0)
 			return -1;

@@ -24,6 +24,7 @@ struct service {
 	struct loop *loop;
 	struct bound *bounds;
 	int control_fd;
+	bool control_bound; /* its path is ours to unlink */
 	struct web *web;
 	struct follower *follower;
 	size_t next_worker;
@@ -31,18 +32,23 @@ struct service {
 	struct timer patience;
 	size_t drained, quiet;
 	bool idle;
-	int status;
+	bool on_terminal; /* its hangup is the end */
 };
 
 /* prepare.c: each returns 0, or -1 with *error. */
 int prepare_sockets(struct service *s, struct bytes *error); /* binds everything */
-void prepare_close(struct service *s);                       /* and unlinks Unix sockets */
-int prepare_spool(struct service *s,
-                  struct bytes *error); /* opens it, numbers inboxes and routes */
+void prepare_close(struct service *s);  /* closes listeners, unlinks their Unix sockets */
+void prepare_unlink(struct service *s); /* the control socket's path */
+/* Opens the spool, numbers inboxes and routes. */
+int prepare_spool(struct service *s, struct bytes *error);
+/* The files that the settings name, which the user of the daemon may not be able to read. */
 int prepare_tls(struct daemon *d, struct bytes *error);
+/* The certificate of our own making, in the spool. */
+int prepare_own_tls(struct daemon *d, struct bytes *error);
 
 /* stopping.c */
 void stop_begin(struct service *s, const char *why);
+void stop_hurry(struct service *s);     /* asked again: whatever is awaited is awaited no longer */
 void stop_patience_over(void *context); /* of service->patience */
 void stop_drained(void *context, size_t number);
 void stop_quiet(void *context, size_t number);

@@ -6,6 +6,8 @@ penstockd_sources = \
 	src/daemon.h \
 	src/dispatcher.c \
 	src/dispatcher.h \
+	src/notify.c \
+	src/notify.h \
 	src/penstockd.c \
 	src/prepare.c \
 	src/service.h \

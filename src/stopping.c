@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "dispatcher.h"
+#include "notify.h"
 #include "service.h"
 #include "worker.h"
 
@@ -63,6 +64,15 @@ static void advance(struct service *s, bool patience_over)
 	}
 }
 
+/* An impatient operator does not wait for stop-timeout; what connections did is still recorded. */
+void stop_hurry(struct service *s)
+{
+	if (s->stage != STAGE_DRAINING && s->stage != STAGE_ENDING)
+		return;
+	log_info("stopping at once: asked again");
+	advance(s, true);
+}
+
 void stop_patience_over(void *context)
 {
 	advance(context, true);
@@ -99,6 +109,7 @@ void stop_begin(struct service *s, const char *why)
 	if (s->stage != STAGE_RUNNING)
 		return;
 	log_info("stopping reason=%s", why);
+	notify("STOPPING=1");
 	prepare_close(s);
 	stage_enter(s, STAGE_DRAINING, s->daemon.settings->stop_timeout_us);
 	for (size_t i = 0; i < s->daemon.worker_count; i++)

@@ -543,6 +543,7 @@ void worker_free(struct worker **worker)
 	channel_receive(w->channel);
 	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
 		receive_end(&w->receives[i]);
+	each_outbound(w, abandon_outbound); /* none after an orderly stop */
 	resolver_free(&w->resolver);
 	reader_free(&w->reader);
 	table_free(&w->outbounds);

@@ -7,6 +7,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -161,7 +162,9 @@ static int open_unix(const struct sockaddr_un *name, unsigned mode)
 	 * for. Elsewhere this fails, and chmod() follows a moment later. */
 	(void)!fchmod(fd, mode);
 	if (bind(fd, (const struct sockaddr *)name, sizeof *name) == 0) {
-		if (chmod(name->sun_path, mode) == 0 && listen(fd, SOMAXCONN) == 0)
+		/* Not through a link that somebody put in its place meanwhile. */
+		if (fchmodat(AT_FDCWD, name->sun_path, mode, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    listen(fd, SOMAXCONN) == 0)
 			return fd;
 		cause = errno;
 		unlink(name->sun_path);

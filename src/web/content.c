@@ -3,6 +3,7 @@
  * before has been written, so a large message takes no memory and a slow client delays nobody. */
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -71,10 +72,12 @@ static void content_next(struct evhttp_connection *connection, void *context)
 
 void content_send(struct web *web, struct evhttp_request *request, uint64_t id)
 {
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct message_facts facts;
 	struct bytes received = { 0 };
 	struct evbuffer *first;
 	struct content *c;
+	char length[32];
 
 	if (!reader_message(web->reader, id, &facts)) {
 		web_answer_error(request, 404, "no such message");
@@ -87,9 +90,14 @@ void content_send(struct web *web, struct evhttp_request *request, uint64_t id)
 	c->blob = facts.blob;
 	list_append(&web->bodies, &c->link);
 	evhttp_connection_set_closecb(c->connection, content_closed, c);
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-	                  "message/rfc822");
 	trace_format_received(&facts.trace, facts.id, &received);
+	/* With its length, and closed behind: a message that is deleted meanwhile is seen as cut.
+	 */
+	snprintf(length, sizeof(length), "%llu",
+	         (unsigned long long)(facts.size + received.length));
+	evhttp_add_header(headers, "Content-Type", "message/rfc822");
+	evhttp_add_header(headers, "Content-Length", length);
+	evhttp_add_header(headers, "Connection", "close");
 	message_facts_release(&facts);
 	evhttp_send_reply_start(request, 200, NULL);
 	first = evbuffer_new();

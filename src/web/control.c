@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* control.c - /relay/v1/...: what the penstock command asks.
  *
- *   GET    status                      counts, providers, counters
- *   GET    queue?after=&limit=&filter= messages with deliveries, in order of acceptance; "next"
- * goes on GET    messages/ID                 one message and its deliveries GET messages/ID/content
- * the message itself POST   messages/ID/retry|hold|release DELETE messages/ID                 its
- * deliveries end without a bounce POST   stop
+ *   GET     status                       counts, providers, counters
+ *   GET     queue?after=&limit=&filter=  messages with deliveries, in order of acceptance; "next"
+ *                                        goes on
+ *   GET     messages/ID                  one message and its deliveries
+ *   GET     messages/ID/content          the message itself
+ *   POST    messages/ID/retry, /hold, /release
+ *   DELETE  messages/ID                  its deliveries end without a bounce
+ *   POST    stop
  */
 #include "config.h"
 
@@ -25,6 +28,9 @@
 #define QUEUE_LIMIT_MAX     1000
 /* Messages that one request looks at: a filter that matches nothing must not hold the thread. */
 #define QUEUE_SCAN_MAX      10000
+/* Recipients after which a page ends early: a message can have thousands, and its answer is made in
+ * memory. */
+#define QUEUE_RECIPIENTS    10000
 
 /* ---- status ------------------------------------------------------------------- */
 
@@ -137,31 +143,45 @@ static bool matches(const json_t *message, const char *filter)
 	return false;
 }
 
+static size_t recipients_of(const json_t *message)
+{
+	size_t count = 0, i;
+	json_t *delivery;
+
+	json_array_foreach(json_object_get(message, "deliveries"), i, delivery) count +=
+		json_array_size(json_object_get(delivery, "recipients"));
+	return count;
+}
+
 static void list_queue(struct web *web, struct evhttp_request *request, uint64_t after,
                        size_t limit, const char *filter)
 {
 	json_t *object = json_object(), *messages = json_array();
-	size_t scanned = 0;
+	size_t scanned = 0, recipients = 0;
+	bool more = true;
 	uint64_t id;
 	char text[ID_TEXT_SIZE];
 
 	while (json_array_size(messages) < limit && scanned < QUEUE_SCAN_MAX &&
-	       reader_messages(web->reader, after, &id, 1) == 1) {
-		json_t *message = describe_message(web, id, false);
+	       recipients < QUEUE_RECIPIENTS) {
+		json_t *message;
 
+		more = reader_messages(web->reader, after, &id, 1) == 1;
+		if (!more)
+			break;
 		after = id;
 		scanned++;
-		if (message == NULL)
-			continue;
-		if (json_array_size(json_object_get(message, "deliveries")) > 0 &&
-		    matches(message, filter))
+		message = describe_message(web, id, false);
+		if (recipients_of(message) > 0 && matches(message, filter)) {
+			recipients += recipients_of(message);
 			json_array_append(messages, message);
+		}
 		json_decref(message);
 	}
 	json_object_set_new(object, "messages", messages);
 	id_format(after, text);
 	/* There may be more: ask again with after=next. */
-	if (json_array_size(messages) == limit || scanned == QUEUE_SCAN_MAX)
+	if (more)
 		json_object_set_new(object, "next", json_string(text));
 	web_answer_json(request, 200, object);
 }

@@ -5,6 +5,7 @@
 
 #include <event2/http.h>
 #include <jansson.h>
+#include <pthread.h>
 
 #include "base/list.h"
 #include "net/loop.h"
@@ -16,6 +17,8 @@ struct web {
 	struct channel *channel; /* orders come back here */
 	struct reader *reader;
 	struct evhttp *http;
+	pthread_t thread;
+	bool running;
 	int64_t started_us;  /* monotonic */
 	struct list pending; /* requests that wait for the dispatcher */
 	struct list bodies;  /* messages being streamed */
@@ -27,7 +30,8 @@ void web_answer_json(struct evhttp_request *request, int status, json_t *value);
 void web_answer_error(struct evhttp_request *request, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A request that was given to the dispatcher: it may be gone when the answer comes. */
+/* A request that was given to the dispatcher: it may be gone when the answer comes. The first
+ * member of what waits, which web_free() frees when no answer came. */
 struct pending {
 	struct list link;
 	struct web *web;

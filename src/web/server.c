@@ -4,11 +4,13 @@
  * Who may connect is the socket's mode (0660 root:penstock, or 0600 of the user): there is no
  * login.
  */
+#include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/http_struct.h>
-#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +25,12 @@
 #define HEADERS_MAX  (16 * 1024)   /* octets of a request's head; curl sends 200 */
 #define BODY_MAX     (1024 * 1024) /* octets; the control API takes no large body */
 #define TIMEOUT_SECS 60            /* an idle client; pages of a listing take milliseconds */
+/* Octets that wait unread: evhttp goes on reading while it streams an answer. At least HEADERS_MAX,
+ * for a head is parsed a line at a time. */
+#define INPUT_MAX    (2 * HEADERS_MAX)
 
-struct web_thread {
-	struct web web; /* first */
-	pthread_t thread;
-};
+/* Pause of accepting when descriptors ran out. */
+#define SHORTAGE_PAUSE_MS 50
 
 void web_answer_json(struct evhttp_request *request, int status, json_t *value)
 {
@@ -88,7 +91,10 @@ static void request_arrived(struct evhttp_request *request, void *context)
 {
 	struct web *web = context;
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 
+	bufferevent_setwatermark(evhttp_connection_get_bufferevent(connection), EV_READ, 0,
+	                         INPUT_MAX);
 	if (path != NULL && strncmp(path, "/relay/v1/", strlen("/relay/v1/")) == 0)
 		control_handle(web, request, path + strlen("/relay/v1/"));
 	else
@@ -97,9 +103,9 @@ static void request_arrived(struct evhttp_request *request, void *context)
 
 static void *web_main(void *argument)
 {
-	struct web_thread *t = argument;
+	struct web *web = argument;
 
-	loop_run(t->web.loop);
+	loop_run(web->loop);
 	return NULL;
 }
 
@@ -112,27 +118,47 @@ static void stop_arrived(struct channel_item *item, void *receiver)
 	loop_stop(web->loop);
 }
 
-static void web_free(struct web_thread *t)
+/* The connection stays in the backlog, so evhttp would ask again at once, and again. */
+static void accept_failed(struct evconnlistener *listener, void *context)
 {
-	struct web *web = &t->web;
+	(void)listener;
+	(void)context;
+	log_warning("accepting on the control socket waits error=%s", log_quoted(strerror(errno)));
+	poll(NULL, 0, SHORTAGE_PAUSE_MS);
+}
 
-	channel_receive(web->channel);
-	if (web->http != NULL)
-		evhttp_free(web->http);
-	/* Freed connections are finished by one more turn of the loop. */
-	event_base_loop(loop_base(web->loop), EVLOOP_NONBLOCK);
-	reader_free(&web->reader);
-	loop_free(&web->loop);
-	channel_free(&web->channel);
-	free(t);
+static int serve(struct web *web, struct bytes *error)
+{
+	struct event_base *base = loop_base(web->loop);
+	struct evconnlistener *listener;
+
+	web->http = evhttp_new(base);
+	evhttp_set_max_headers_size(web->http, HEADERS_MAX);
+	evhttp_set_max_body_size(web->http, BODY_MAX);
+	evhttp_set_timeout(web->http, TIMEOUT_SECS);
+	evhttp_set_allowed_methods(web->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
+	evhttp_set_gencb(web->http, request_arrived, web);
+	listener =
+		evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE,
+	                           0, web->options.control_fd);
+	if (listener == NULL || evhttp_bind_listener(web->http, listener) == NULL) {
+		bytes_append_text(error, "cannot serve the control socket");
+		if (listener == NULL)
+			close(web->options.control_fd);
+		else
+			evconnlistener_free(listener);
+		return -1;
+	}
+	evconnlistener_set_error_cb(listener, accept_failed);
+	return 0;
 }
 
 int web_start(struct web **web_r, const struct web_options *options, struct bytes *error)
 {
-	struct web_thread *t = memory_new(sizeof(*t));
-	struct web *web = &t->web;
+	struct web *web = memory_new(sizeof(*web));
 	int rc;
 
+	*web_r = web;
 	web->options = *options;
 	list_init(&web->pending);
 	list_init(&web->bodies);
@@ -141,39 +167,46 @@ int web_start(struct web **web_r, const struct web_options *options, struct byte
 	web->channel = channel_new(web);
 	loop_attach(web->loop, web->channel);
 	web->reader = reader_new(options->spool);
-	web->http = evhttp_new(loop_base(web->loop));
-	evhttp_set_max_headers_size(web->http, HEADERS_MAX);
-	evhttp_set_max_body_size(web->http, BODY_MAX);
-	evhttp_set_timeout(web->http, TIMEOUT_SECS);
-	evhttp_set_allowed_methods(web->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
-	evhttp_set_gencb(web->http, request_arrived, web);
-	if (evhttp_accept_socket(web->http, options->control_fd) < 0) {
-		bytes_append_text(error, "cannot serve the control socket");
-		close(options->control_fd);
-		web_free(t);
+	if (serve(web, error) < 0)
 		return -1;
-	}
-	rc = pthread_create(&t->thread, NULL, web_main, t);
+	rc = pthread_create(&web->thread, NULL, web_main, web);
 	if (rc != 0) {
 		bytes_printf(error, "cannot start the web thread: %s", strerror(rc));
-		web_free(t);
 		return -1;
 	}
-	*web_r = web;
+	web->running = true;
 	return 0;
 }
 
-void web_stop(struct web **web_p)
+void web_stop(struct web *web)
 {
-	struct web_thread *t = (struct web_thread *)*web_p;
 	struct channel_item *item;
 
-	if (t == NULL)
+	if (web == NULL || !web->running)
 		return;
-	*web_p = NULL;
 	item = memory_new(sizeof(*item));
 	item->arrived = stop_arrived;
-	channel_post(t->web.channel, item);
-	pthread_join(t->thread, NULL);
-	web_free(t);
+	channel_post(web->channel, item);
+	pthread_join(web->thread, NULL);
+	web->running = false;
+}
+
+void web_free(struct web **web_p)
+{
+	struct web *web = *web_p;
+	struct list *node, *after;
+
+	if (web == NULL)
+		return;
+	*web_p = NULL;
+	channel_receive(web->channel);
+	evhttp_free(web->http); /* tells what is pending that its client is gone */
+	/* What never came back has nobody any more who could bring it. */
+	list_each(node, after, &web->pending) free(list_entry(node, struct pending, link));
+	/* Freed connections are finished by one more turn of the loop. */
+	event_base_loop(loop_base(web->loop), EVLOOP_NONBLOCK);
+	reader_free(&web->reader);
+	loop_free(&web->loop);
+	channel_free(&web->channel);
+	free(web);
 }

@@ -28,7 +28,9 @@ struct web_options {
 struct web;
 
 int web_start(struct web **web_r, const struct web_options *options, struct bytes *error);
-/* Ends open requests and the thread. */
-void web_stop(struct web **web);
+/* Ends the thread: nothing is asked any more. Orders may still come back to its channel until
+ * those who carry them out are gone; then web_free(). Both take NULL. */
+void web_stop(struct web *web);
+void web_free(struct web **web);
 
 #endif
