@@ -43,13 +43,20 @@ static void listener_derive(struct settings *s, size_t index, struct problems *p
 	listener_tls_derive(s, index, l);
 }
 
-static void provider_tls_derive(struct provider_settings *p)
+static void provider_tls_derive(const struct settings *s, size_t index, struct provider_settings *p)
 {
+	const struct setting *verify = setting_find(SECTION_PROVIDER, "tls-verify");
+
 	if (port_is_implicit(p->port))
 		p->tls = PROVIDER_TLS_IMPLICIT;
 	else if (p->tls == PROVIDER_TLS_OPPORTUNISTIC &&
 	         (p->login != NULL || !host_is_loopback(p->host)))
 		p->tls = PROVIDER_TLS_STARTTLS;
+	/* On loopback without a login clear text would do: a certificate that nobody signed, as
+	 * Debian's Postfix has, must not keep the mail here. */
+	if (p->tls == PROVIDER_TLS_OPPORTUNISTIC &&
+	    origin_find(s, SECTION_PROVIDER, index, verify) == NULL)
+		p->verify = TLS_VERIFY_OFF;
 }
 
 static void provider_derive(struct settings *s, size_t index, struct problems *problems)
@@ -73,7 +80,7 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 		problem_at(problems, &place,
 		           "a login is written here and in the option login: keep "
 		           "one of them");
-	provider_tls_derive(p);
+	provider_tls_derive(s, index, p);
 }
 
 void endpoints_derive(struct settings *s, struct problems *problems)

@@ -96,6 +96,9 @@ static void provider_tls(void **state)
 		config_case_load(&c, cases[i].text);
 		assert_string_equal(bytes_text(&c.error), "");
 		assert_int_equal(c.settings->providers[0].tls, cases[i].tls);
+		assert_int_equal(c.settings->providers[0].verify,
+		                 cases[i].tls == PROVIDER_TLS_OPPORTUNISTIC ? TLS_VERIFY_OFF
+		                                                            : TLS_VERIFY_FULL);
 		config_case_release(&c);
 	}
 	config_case_taken(
