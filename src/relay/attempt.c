@@ -495,7 +495,17 @@ static struct recipient_fate fate_of(struct judging *j, size_t i)
 	return fate;
 }
 
-static void attempt_judge(struct attempt *attempt, const struct grant_news *news)
+/* Refusals of us, and sessions that ended, are no work: they must not reset the back-off. */
+static void note_work(const struct judging *j, struct peer *peer)
+{
+	if (j->session_ended || j->provider_refused)
+		return;
+	if (peer != NULL)
+		peer->replied++;
+	health_worked(&j->attempt->pool->health);
+}
+
+static void attempt_judge(struct attempt *attempt, const struct grant_news *news, struct peer *peer)
 {
 	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
 	struct judging j = { .attempt = attempt, .news = news };
@@ -504,6 +514,7 @@ static void attempt_judge(struct attempt *attempt, const struct grant_news *news
 		fates[i] = fate_of(&j, i);
 	if (!j.session_ended)
 		attempt_forget_loss(attempt);
+	note_work(&j, peer);
 	outcome_fates(attempt, fates);
 }
 
@@ -540,15 +551,11 @@ void attempt_replied(struct attempt *attempt, struct grant_news *news)
 	struct peer *peer = attempt->peer;
 
 	count_tokens(attempt, news, peer != NULL && peer->facts.pipelining);
-	if (peer != NULL && news->end == TRANSACTION_REPLIED && !news->gone) {
-		peer->replied++;
-		health_worked(&attempt->pool->health);
-	}
 	give_back(attempt, true);
 	if (news->gone)
 		outcome_unreadable(attempt);
 	else if (news->end == TRANSACTION_REPLIED && news->count == attempt->delivery->count)
-		attempt_judge(attempt, news);
+		attempt_judge(attempt, news, peer);
 	else if (news->end == TRANSACTION_INDETERMINATE)
 		attempt_indeterminate(attempt, news);
 	else

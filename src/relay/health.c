@@ -38,10 +38,13 @@ bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int6
 {
 	bool was_aside = h->aside;
 
-	/* One that idled away unused is not held against the next: its wait began when it opened.
-	 */
-	health_wait(h, ending == ENDING_ORDINARY ? opened_us : now_us);
 	(void)snprintf(h->why, sizeof(h->why), "%s", why);
+	/* Those opened side by side fail side by side: one failure. One that idled away unused is
+	 * not held against the next: its wait began when it opened. */
+	if (h->failures == 0 || opened_us >= h->failed_us) {
+		h->failed_us = now_us;
+		health_wait(h, ending == ENDING_ORDINARY ? opened_us : now_us);
+	}
 	if (others)
 		return false;
 	if (ending == ENDING_TROUBLE || ending == ENDING_REFUSED)
@@ -54,6 +57,7 @@ bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int6
 void health_refused(struct health *h, int64_t now_us, const char *why)
 {
 	health_wait(h, now_us);
+	h->failed_us = now_us;
 	(void)snprintf(h->why, sizeof(h->why), "%s", why);
 	h->aside = true;
 }

@@ -90,7 +90,11 @@ static void peer_place(struct peer *peer)
 	else if (peer->held == 0)
 		place = &pool->idle;
 	list_remove(&peer->node);
-	list_prepend(place, &peer->node);
+	/* Idle ones: the last used first, so that what is too many idles out. Others in turn. */
+	if (place == &pool->idle)
+		list_prepend(place, &peer->node);
+	else
+		list_append(place, &peer->node);
 }
 
 /* How many messages a session may carry: the smaller of what both sides say. */
@@ -231,14 +235,18 @@ static void pool_set_aside(struct pool *pool, enum ending ending)
 	relay_choose_pools(pool->relay);
 }
 
-static void peers_finish(struct list *peers)
+/* Those that could take grants take no more. */
+static void peers_finish(struct pool *pool, struct list *peers)
 {
 	struct list *node, *after;
 
 	list_each(node, after, peers)
 	{
-		peer_finish(list_entry(node, struct peer, node));
-		peer_place(list_entry(node, struct peer, node));
+		struct peer *peer = list_entry(node, struct peer, node);
+
+		peer_finish(peer);
+		if (peers == &pool->idle || peers == &pool->partly)
+			peer_place(peer); /* into another list */
 	}
 }
 
@@ -248,9 +256,9 @@ void pool_note_trouble(struct pool *pool, const char *why)
 
 	health_refused(&pool->health, relay_now(pool->relay), why);
 	pool_wake_at(pool, pool->health.open_after_us);
-	peers_finish(&pool->idle);
-	peers_finish(&pool->partly);
-	peers_finish(&pool->full);
+	peers_finish(pool, &pool->idle);
+	peers_finish(pool, &pool->partly);
+	peers_finish(pool, &pool->full);
 	if (!was_aside)
 		pool_set_aside(pool, ENDING_REFUSED);
 }
@@ -261,8 +269,9 @@ static void peer_closed(struct peer *peer, enum connection_stage stage, const st
 	enum ending ending = ending_of(stage, why);
 	struct bytes words = { 0 };
 
-	if (peer->replied > 0 || pool->relay->stopping)
-		return; /* it carried something: the next may be opened at once */
+	/* It carried something, or was asked to end: the next may be opened at once. */
+	if (peer->replied > 0 || (peer->finishing && stage == STAGE_READY) || pool->relay->stopping)
+		return;
 	if (why != NULL)
 		reply_format(why, &words);
 	if (health_failed(&pool->health, ending, peer->opened_us, relay_now(pool->relay),
@@ -308,10 +317,10 @@ void relay_closed(struct relay *relay, uint64_t connection, enum connection_stag
 void pool_stop(struct pool *pool)
 {
 	timer_stop(&pool->timer);
-	peers_finish(&pool->opening);
-	peers_finish(&pool->idle);
-	peers_finish(&pool->partly);
-	peers_finish(&pool->full);
+	peers_finish(pool, &pool->opening);
+	peers_finish(pool, &pool->idle);
+	peers_finish(pool, &pool->partly);
+	peers_finish(pool, &pool->full);
 }
 
 /* ---- work ------------------------------------------------------------------ */

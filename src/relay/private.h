@@ -23,6 +23,7 @@ struct health {
 	bool aside;            /* its mail goes to the next provider */
 	unsigned failures;     /* connections in a row that carried nothing */
 	int64_t open_after_us; /* monotonic; no connection is opened before */
+	int64_t failed_us;     /* monotonic; of the last failure counted */
 	char why[256];         /* "" when healthy */
 };
 

@@ -40,15 +40,16 @@ void relay_recover(struct relay *relay, const struct claim *claim)
 		delivery->pinned = pool == NULL ? 0 : claim->provider;
 		delivery->pinned_until_us = delivery->due_us + INDETERMINATE_WAIT;
 	} else {
-		log_warning("claim without a delivery slot=%u", claim->slot);
+		log_error("claim without a delivery provider=%u slot=%u", claim->provider,
+		          claim->slot);
 		delivery_free(&delivery);
+		return;
 	}
 	attempt = attempt_new(relay, &row, delivery);
 	attempt->claimed = true;
 	attempt->claim = *claim;
 	table_set_u64(relay->slots, claim->slot, attempt);
 	t = outcome_new(attempt);
-	if (delivery != NULL)
-		t->now = delivery_copy(delivery);
+	t->now = delivery_copy(delivery);
 	outcome_send(attempt, t, false);
 }

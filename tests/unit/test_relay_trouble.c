@@ -110,6 +110,40 @@ static void says_530(struct host *host, const struct grant *grant, struct grant_
 	answer_all(news, grant, 530, "5.7.0", "authentication required");
 }
 
+static void says_421(struct host *host, const struct grant *grant, struct grant_news *news)
+{
+	(void)host;
+	answer_all(news, grant, 421, "4.3.2", "too busy");
+}
+
+/* Neither a 421 to every content nor a 530 is worked through a whole queue at full speed. */
+static void test_refusals_are_paced(void **state)
+{
+	void (*const answers[])(struct host *, const struct grant *,
+	                        struct grant_news *) = { says_421, says_530 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+
+		world_init(&w, 1, 1);
+		w.hosts[0].answer = answers[i];
+		w.hosts[0].session_max = 1;
+		world_start(&w);
+		relay_start(w.relay);
+		world_mails(&w, &plain, 1000);
+		world_pass(&w, CLOCK_HOUR);
+		assert_in_range(w.hosts[0].opens, 10, 40);
+		assert_in_range(w.hosts[0].written_count, 10, 80);
+		assert_int_equal(w.bounce_asked, 0);
+		w.hosts[0].answer = NULL;
+		w.hosts[0].session_max = 0;
+		world_pass(&w, CLOCK_HOUR);
+		assert_int_equal(world_left(&w), 0);
+		world_release(&w);
+	}
+}
+
 static void test_a_refusal_of_us_never_bounces(void **state)
 {
 	struct world w;
@@ -426,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_failover_and_return),
 		cmocka_unit_test(test_the_schedule_is_not_touched_by_a_dead_provider),
 		cmocka_unit_test(test_no_busy_loop_with_peers_that_close),
+		cmocka_unit_test(test_refusals_are_paced),
 		cmocka_unit_test(test_a_refusal_of_us_never_bounces),
 		cmocka_unit_test(test_indeterminate_is_pinned),
 		cmocka_unit_test(test_pinned_mail_takes_its_provider_when_it_is_back),

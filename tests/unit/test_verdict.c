@@ -125,6 +125,11 @@ static void test_who_is_set_aside(void **state)
 	assert_false(health_failed(&h, ENDING_ORDINARY, 0, 0, false, "421"));
 	assert_false(health_failed(&h, ENDING_LOST, CLOCK_SEC, CLOCK_SEC, false, "lost"));
 	assert_true(health_failed(&h, ENDING_ORDINARY, 3 * CLOCK_SEC, 3 * CLOCK_SEC, false, "421"));
+	/* Opened side by side, failed side by side: once. */
+	h = (struct health){ 0 };
+	assert_true(health_failed(&h, ENDING_TROUBLE, 0, CLOCK_SEC, false, "refused"));
+	assert_false(health_failed(&h, ENDING_TROUBLE, 10, CLOCK_SEC + 5, false, "refused"));
+	assert_int_equal(h.failures, 1);
 	h = (struct health){ 0 };
 	health_refused(&h, 0, "530");
 	assert_true(h.aside);
