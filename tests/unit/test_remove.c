@@ -219,6 +219,36 @@ static void deletes_large_bodies(void **state)
 	lab_is_good(lab);
 }
 
+/* Deleting keeps up: what waits to be deleted is bounded before the next request is served. */
+static void deletes_before_the_next(void **state)
+{
+	enum { MANY = 60, PIECES = 100 };
+	struct lab *lab = *state;
+	struct transition *t[MANY];
+	struct fate fates[MANY];
+
+	for (size_t i = 0; i < MANY; i++) {
+		uint64_t id = lab_simple(lab, PIECES * spool_piece_size(lab->sp));
+
+		t[i] = lab_to_claim(lab, id, 1, 1);
+		t[i]->claims = false;
+		delivery_free(&t[i]->now);
+	}
+	assert_true(lab_rows(lab->sp, TABLE_BODY) > GARBAGE_PAGES_MAX + PIECES);
+	for (size_t i = 0; i < MANY; i++)
+		lab_send_outcome(lab, t[i], &fates[i]);
+	for (size_t i = 0; i < MANY; i++) {
+		lab_wait(lab, &fates[i].done);
+		assert_int_equal(fates[i].result, 0);
+		transition_free(&t[i]);
+	}
+	lab_simple(lab, 1);
+	assert_true(lab_rows(lab->sp, TABLE_BODY) <= GARBAGE_PAGES_MAX + 1);
+	lab_is_good(lab);
+	lab_settle(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_BODY), 1);
+}
+
 /* What was interrupted is garbage at the next start; what is accepted stays. */
 static void buries_interrupted_bodies(void **state)
 {
@@ -242,9 +272,16 @@ static void buries_interrupted_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(keeps_the_newest), CASE(catches_up),           CASE(removes_entries),
-		CASE(removes_many),     CASE(streams_bodies),       CASE(refuses_wrong_bodies),
-		CASE(drops_bodies),     CASE(deletes_large_bodies), CASE(buries_interrupted_bodies),
+		CASE(keeps_the_newest),
+		CASE(catches_up),
+		CASE(removes_entries),
+		CASE(removes_many),
+		CASE(streams_bodies),
+		CASE(refuses_wrong_bodies),
+		CASE(drops_bodies),
+		CASE(deletes_large_bodies),
+		CASE(deletes_before_the_next),
+		CASE(buries_interrupted_bodies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
