@@ -27,6 +27,27 @@ static uint64_t file_room(struct spool *sp)
 	return (uint64_t)st.st_size >= limit.rlim_cur ? 0 : limit.rlim_cur - (uint64_t)st.st_size;
 }
 
+/* What deleted mail left: LMDB's file never shrinks, its free pages are used first. Read from the
+ * committed state; pages that a reader still pins count too, a commit that finds none says so. */
+static uint64_t free_in_file(struct spool *sp)
+{
+	uint64_t used = 0, reached;
+	MDB_envinfo info;
+	MDB_stat stat;
+	MDB_txn *txn;
+
+	if (sp->env == NULL || mdb_env_info(sp->env, &info) != 0 ||
+	    mdb_txn_begin(sp->env, NULL, MDB_RDONLY, &txn) != 0)
+		return 0;
+	reached = info.me_last_pgno + 1;
+	/* The tables' own roots are in two more: the list of free pages, and the list of tables. */
+	for (int i = -2; i < TABLE_COUNT; i++)
+		if (mdb_stat(txn, i < 0 ? (MDB_dbi)(i + 2) : sp->table[i], &stat) == 0)
+			used += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+	mdb_txn_abort(txn);
+	return reached > used ? (reached - used) * (sp->piece + PAGE_HEADER) : 0;
+}
+
 void quota_set_full(struct spool *sp, bool full)
 {
 	if (atomic_exchange(&sp->full, full) == full)
@@ -40,13 +61,15 @@ void quota_set_full(struct spool *sp, bool full)
 bool quota_check_disk(struct spool *sp)
 {
 	struct statvfs disk;
-	uint64_t room = UINT64_MAX, reserve = DISK_RESERVE, file = file_room(sp);
+	uint64_t room = UINT64_MAX, reserve = DISK_RESERVE, file = file_room(sp), spare;
 	bool full;
 
 	if (statvfs(sp->path, &disk) == 0) {
 		uint64_t part = disk.f_blocks * disk.f_frsize / DISK_RESERVE_PART;
 
-		room = disk.f_bavail * disk.f_frsize;
+		spare = free_in_file(sp);
+		room = disk.f_bavail * disk.f_frsize + spare;
+		file = file > UINT64_MAX - spare ? UINT64_MAX : file + spare;
 		if (part < reserve)
 			reserve = part;
 	}
