@@ -73,10 +73,10 @@ def start(build, tmp_path, sink):
     otherwise. It is stopped at the end of the test, which fails when that is not in order."""
     daemons = []
 
-    def start(**options):
+    def start(directory=tmp_path, **options):
         if not {"config", "arguments", "relay_to"} & options.keys():
             options["relay_to"] = sink.port
-        daemons.append(Penstockd(build, tmp_path, **options))
+        daemons.append(Penstockd(build, directory, **options))
         daemons[-1].start()
         return daemons[-1]
 

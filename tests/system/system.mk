@@ -6,6 +6,7 @@ system_files = \
 	tests/system/test_catch.py \
 	tests/system/test_cli.py \
 	tests/system/test_crash.py \
+	tests/system/test_daemon.py \
 	tests/system/test_faults.py \
 	tests/system/test_peers.py \
 	tests/system/test_relay_tls.py \
