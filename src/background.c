@@ -116,8 +116,12 @@ static const struct passwd *user_of(const struct settings *settings)
 
 static int make_one(const char *path, unsigned mode, const struct passwd *user)
 {
-	if (mkdir(path, mode) == 0)
+	if (mkdir(path, mode) == 0) {
+		/* Whatever the umask: others reach smtp.sock, or the spool stays ours. */
+		if (chmod(path, mode) < 0)
+			return -1;
 		return user == NULL ? 0 : chown(path, user->pw_uid, user->pw_gid);
+	}
 	return errno == EEXIST ? 0 : -1;
 }
 

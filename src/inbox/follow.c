@@ -3,11 +3,11 @@
  *
  * Woken by the spool after a commit, it walks the inbox from where it stood. It handles entries in
  * order and never twice; a save that fails is tried again before the next entry, while accepting
- * goes on.
+ * goes on. Sequences have no gaps but those of deleted entries, which are counted as handled: a
+ * test that waits for N messages must not wait for ever.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,23 +27,43 @@ struct follower {
 	struct channel *channel;
 	struct reader *reader;
 	uint64_t sequence; /* the last entry that was handled */
-	uint64_t handled;
+	uint64_t handled;  /* entries since the start, those that retention took included */
 	bool stopping;
-	bool printing;    /* until stdout closes */
+	bool showing;     /* until stdout closes */
 	bool save_failed; /* said once for a run of failures */
 };
+
+/* stdout closed, or took nothing when the daemon stops. */
+static void show(struct follower *f, struct bytes *text)
+{
+	if (f->showing &&
+	    output_write(STDOUT_FILENO, f->channel, &f->stopping, bytes_span(text)) < 0) {
+		log_warning("printing stopped error=%s", log_quoted(strerror(errno)));
+		f->showing = false;
+	}
+}
 
 static void print_one(struct follower *f, const struct entry *entry)
 {
 	struct bytes text = { 0 };
 
-	if (!f->printing)
-		return;
 	print_entry(f->options.print, entry, &text);
-	if (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0) {
-		log_warning("printing stopped error=%s", log_quoted(strerror(errno)));
-		f->printing = false;
+	if (text.length > 0)
+		show(f, &text);
+	bytes_release(&text);
+}
+
+/* A terminal user asked for the name; with --print=json stdout stays one object a line. */
+static void tell_saved(struct follower *f, struct bytes *path)
+{
+	struct bytes text = { 0 };
+
+	if (f->options.print == PRINT_JSON) {
+		log_info("message saved file=%s", log_quoted(bytes_text(path)));
+		return;
 	}
+	bytes_printf(&text, "saved %s\n", bytes_text(path));
+	show(f, &text);
 	bytes_release(&text);
 }
 
@@ -58,13 +78,7 @@ static bool save_one(struct follower *f, const struct entry *entry)
 	saved = save_entry(f->save, entry, &path) == 0;
 	if (saved) {
 		f->save_failed = false;
-		/* Asked of a terminal user; with --print=json stdout stays one object a line. */
-		if (f->options.print != PRINT_JSON) {
-			printf("saved %s\n", bytes_text(&path));
-			fflush(stdout);
-		} else {
-			log_info("message saved file=%s", log_quoted(bytes_text(&path)));
-		}
+		tell_saved(f, &path);
 	} else if (!f->save_failed) {
 		f->save_failed = true;
 		log_error("cannot save file=%s error=%s: trying again every second",
@@ -74,21 +88,42 @@ static bool save_one(struct follower *f, const struct entry *entry)
 	return saved;
 }
 
+/* Entries that retention deleted before their turn came. */
+static void count_missed(uint64_t missed)
+{
+	if (missed > 0)
+		log_warning("messages left the inbox before they were printed or saved count=%llu: "
+		            "raise keep",
+		            (unsigned long long)missed);
+}
+
+/* Moves on behind the entry. */
+static void entry_handled(struct follower *f, uint64_t sequence)
+{
+	uint64_t before = f->handled;
+
+	f->handled += sequence - f->sequence;
+	f->sequence = sequence;
+	if (before < f->options.exit_after && f->handled >= f->options.exit_after &&
+	    f->options.enough != NULL)
+		f->options.enough(f->options.context);
+}
+
 /* Handles the next entry. false: there is none, or it has to wait. *wait_r says which. */
 static bool follow_one(struct follower *f, bool *wait_r)
 {
 	struct entry entry = { .reader = f->reader };
 	struct bytes record = { 0 };
-	bool handled = true;
+	bool handled = true, there;
 
 	*wait_r = false;
 	entry.sequence =
 		reader_inbox_next(f->reader, f->options.inbox, f->sequence, &entry.id, &record);
 	if (entry.sequence == 0)
 		return false;
-	/* What retention has deleted meanwhile is passed over. */
-	if (summary_decode(&entry.summary, bytes_span(&record)) == 0 &&
-	    reader_message(f->reader, entry.id, &entry.facts)) {
+	there = summary_decode(&entry.summary, bytes_span(&record)) == 0 &&
+	        reader_message(f->reader, entry.id, &entry.facts);
+	if (there) {
 		handled = save_one(f, &entry) || f->stopping;
 		if (handled)
 			print_one(f, &entry);
@@ -99,10 +134,8 @@ static bool follow_one(struct follower *f, bool *wait_r)
 	*wait_r = !handled;
 	if (!handled)
 		return false;
-	f->sequence = entry.sequence;
-	f->handled++;
-	if (f->handled == f->options.exit_after && f->options.enough != NULL)
-		f->options.enough(f->options.context);
+	count_missed(entry.sequence - f->sequence - (there ? 1 : 0));
+	entry_handled(f, entry.sequence);
 	return true;
 }
 
@@ -157,22 +190,6 @@ static int directory_check(const char *path, struct bytes *error)
 	return 0;
 }
 
-/* The last entry there is now: those before are not news. */
-static uint64_t last_sequence(struct follower *f)
-{
-	uint64_t last = 0, next, id;
-
-	for (;;) {
-		struct bytes record = { 0 };
-
-		next = reader_inbox_next(f->reader, f->options.inbox, last, &id, &record);
-		bytes_release(&record);
-		if (next == 0)
-			return last;
-		last = next;
-	}
-}
-
 int follower_start(struct follower **follower_r, const struct follower_options *options,
                    struct bytes *error)
 {
@@ -184,10 +201,10 @@ int follower_start(struct follower **follower_r, const struct follower_options *
 	f = memory_new(sizeof(*f));
 	f->options = *options;
 	f->save = options->save == NULL ? NULL : memory_text(options->save);
-	f->printing = options->print != PRINT_OFF;
+	f->showing = true;
 	f->channel = channel_new(f);
 	f->reader = reader_new(options->spool);
-	f->sequence = last_sequence(f);
+	f->sequence = reader_inbox_last(f->reader, options->inbox); /* older ones are no news */
 	spool_watch_inbox(options->spool, f->channel, inbox_news, f);
 	rc = pthread_create(&f->thread, NULL, follower_main, f);
 	if (rc != 0) {

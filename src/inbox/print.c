@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* print.c - what --print shows of a message, and its JSON line.
  *
- * Whatever a message holds, it cannot speak to the terminal: control characters are shown as '?'.
+ * Whatever a message holds, it cannot speak to the terminal: control characters, and octets that
+ * are not UTF-8, are shown as '?'.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "inbox/private.h"
 #include "mail/header.h"
 #include "mail/id.h"
@@ -16,6 +20,9 @@
 /* --print=full shows this much; the rest is in the inbox. A terminal is no place for a 50 MiB mail.
  */
 #define PRINT_MAX (1024 * 1024) /* octets */
+
+#define RECIPIENTS_SHOWN 3 /* on the line; a mail to a thousand is one line too */
+#define RULE             "----------------------------------------------------------------------------\n"
 
 int entry_read(const struct entry *entry, size_t max, struct bytes *out)
 {
@@ -36,47 +43,92 @@ int entry_read(const struct entry *entry, size_t max, struct bytes *out)
 	return 0;
 }
 
+/* C0 but line ends and tabs, DEL, C1; marks that turn the direction of what follows. */
+static bool speaks_to_terminal(uint32_t code)
+{
+	return (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7f && code < 0xa0) ||
+	       (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 void print_safe(struct bytes *out, struct span text)
 {
-	for (size_t i = 0; i < text.length; i++) {
-		unsigned char c = text.data[i];
+	while (text.length > 0) {
+		uint32_t code;
+		size_t length = utf8_next(text, &code);
 
-		if (c == '\r')
-			continue;
-		/* 0xc2 0x80..0x9f are the C1 controls in UTF-8. */
-		if (c == 0xc2 && i + 1 < text.length && text.data[i + 1] < 0xa0) {
+		if (length == 0) {
 			bytes_append_char(out, '?');
-			i++;
-		} else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-			bytes_append_char(out, '?');
-		} else {
-			bytes_append_char(out, (char)c);
+			length = 1;
+		} else if (code != '\r') {
+			if (speaks_to_terminal(code))
+				bytes_append_char(out, '?');
+			else
+				bytes_append(out, text.data, length);
 		}
+		text.data += length;
+		text.length -= length;
 	}
 }
 
+/* On one line. */
 static void print_text(struct bytes *out, const char *text)
 {
-	for (; *text != '\0'; text++)
-		print_safe(out, span_of(*text == '\n' ? " " : text, 1));
+	size_t start = out->length;
+
+	print_safe(out, span_of_text(text));
+	for (size_t i = start; i < out->length; i++)
+		if (out->data[i] == '\n' || out->data[i] == '\t')
+			out->data[i] = ' ';
 }
 
+static void print_size(struct bytes *out, uint64_t octets)
+{
+	char text[32];
+
+	if (octets < 1024)
+		snprintf(text, sizeof(text), "%u B", (unsigned)octets);
+	else if (octets < 1024 * 1024)
+		snprintf(text, sizeof(text), "%.1f KiB", (double)octets / 1024);
+	else
+		snprintf(text, sizeof(text), "%.1f MiB", (double)octets / (1024 * 1024));
+	bytes_printf(out, "%10s", text);
+}
+
+static void print_path(struct bytes *out, const char *address)
+{
+	bytes_append_char(out, '<');
+	print_text(out, address);
+	bytes_append_char(out, '>');
+}
+
+static void print_recipients(const struct summary *s, struct bytes *out)
+{
+	for (size_t i = 0; i < s->recipient_count && i < RECIPIENTS_SHOWN; i++) {
+		bytes_append_text(out, i == 0 ? " " : ", ");
+		print_path(out, s->recipients[i]);
+	}
+	if (s->recipient_count > RECIPIENTS_SHOWN)
+		bytes_printf(out, " and %zu more", s->recipient_count - RECIPIENTS_SHOWN);
+}
+
+/* What has a width of its own comes first, so that columns stay below each other. */
 static void print_line(const struct entry *entry, struct bytes *out)
 {
 	const struct summary *s = &entry->summary;
-	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
+	time_t seconds = (time_t)(s->created_us / CLOCK_SEC);
+	char date[32], id[ID_TEXT_SIZE];
+	struct tm tm;
 
-	clock_format_rfc3339(s->created_us, date);
+	localtime_r(&seconds, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
 	id_format(entry->id, id);
-	bytes_printf(out, "%.19sZ %s <", date, id);
-	print_text(out, s->sender);
-	bytes_append_text(out, "> ->");
-	for (size_t i = 0; i < s->recipient_count; i++) {
-		bytes_append_text(out, i == 0 ? " <" : ", <");
-		print_text(out, s->recipients[i]);
-		bytes_append_char(out, '>');
-	}
-	bytes_printf(out, " %llu bytes  ", (unsigned long long)s->size);
+	bytes_printf(out, "%s  %s", date, id);
+	print_size(out, s->size);
+	bytes_append_text(out, "  ");
+	print_path(out, s->sender);
+	bytes_append_text(out, " ->");
+	print_recipients(s, out);
+	bytes_append_text(out, "  ");
 	print_text(out, s->subject[0] != '\0' ? s->subject : "(no subject)");
 	bytes_append_char(out, '\n');
 }
@@ -87,6 +139,7 @@ static void print_message(const struct entry *entry, bool whole, struct bytes *o
 	struct span shown;
 
 	print_line(entry, out);
+	bytes_append_text(out, RULE);
 	if (entry_read(entry, whole ? PRINT_MAX : HEADER_MAX, &message) < 0)
 		bytes_append_text(out, "(the message is no longer in the inbox)\n");
 	shown = bytes_span(&message);

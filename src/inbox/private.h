@@ -19,9 +19,13 @@ void summary_address_release(struct summary_address *a);
 /* Appends the whole message (Received field, then content), at most max octets. 0, or -1: gone. */
 int entry_read(const struct entry *entry, size_t max, struct bytes *out);
 
-/* Appends the text with control characters (but line ends and tabs) shown as '?', so that a message
- * cannot speak to the terminal. */
+/* Appends the text with '?' for control characters (but line ends and tabs; CR is left out), for
+ * what is not UTF-8 and for marks of direction, so that a message cannot speak to the terminal. */
 void print_safe(struct bytes *out, struct span text);
+
+/* Writes the text to fd, however slowly it is taken, while orders on the channel are received; once
+ * one of them has set *stopping, fd is given a last second. 0, or -1 with errno. */
+int output_write(int fd, struct channel *channel, const bool *stopping, struct span text);
 
 /* Appends what --print shows of the entry. */
 void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out);

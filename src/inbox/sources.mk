@@ -2,6 +2,7 @@ inbox_sources = \
 	src/inbox/follow.c \
 	src/inbox/inbox.h \
 	src/inbox/intake.c \
+	src/inbox/output.c \
 	src/inbox/print.c \
 	src/inbox/private.h \
 	src/inbox/save.c \

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* summary.c - the small record of an inbox entry, encoded and decoded here only. */
+/* summary.c - the small record of an inbox entry, encoded and decoded here only.
+ *
+ * That it fits one piece of the spool is intake.c's to see to; a record that is damaged is refused
+ * and asks for no memory beyond its own size.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,11 +11,6 @@
 #include "inbox/private.h"
 
 #define SUMMARY_VERSION 1
-/* LMDB's smallest page is 4096 and a value one page less 16; the rest is for what is fixed. */
-#define SUMMARY_MAX     3800 /* octets of a record */
-#define SUBJECT_KEEP    600  /* octets; a subject of RFC 5322's 998 is rare and is in the message */
-#define TEXT_KEEP       320  /* octets of a name, address or Message-ID; the longest path is 256 */
-#define LIST_BUDGET     2400 /* octets of all address lists and recipients together */
 
 void summary_address_release(struct summary_address *a)
 {

@@ -430,6 +430,19 @@ uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uin
 	return more ? place.sequence : 0;
 }
 
+uint64_t reader_inbox_last(struct reader *r, uint32_t inbox)
+{
+	struct key key = key_of_inbox_tally(inbox);
+	struct inbox_tally tally = { 0 };
+	struct span value;
+
+	begin(r);
+	if (get(r, TABLE_META, &key, &value) && record_parse_inbox_tally(value, &tally) != 0)
+		say_bad("meta", inbox);
+	end(r);
+	return tally.last_sequence;
+}
+
 void reader_counts(struct reader *r, struct spool_counts *counts_r)
 {
 	struct key key = key_of_text("tally");

@@ -302,6 +302,9 @@ void reader_claims(struct reader *r, void (*each)(void *context, const struct cl
 uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uint64_t *id_r,
                            struct bytes *summary);
 
+/* The sequence of the last entry that an inbox ever got, still there or not; 0: none. */
+uint64_t reader_inbox_last(struct reader *r, uint32_t inbox);
+
 /* For status: number of messages, of due rows, of claims, of entries, octets stored. */
 struct spool_counts {
 	uint64_t messages, deliveries, claims, entries, octets;

@@ -43,8 +43,8 @@ def unused_port():
 def test_a_line_a_message(catch):
     daemon = catch("--print")
     send(daemon)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [0-9A-HJKMNP-TV-Z]{13} "
-                        r"<ann@example.com> -> <bob@example.org> \d+ bytes  Grüße", shown(daemon)[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  [0-9A-HJKMNP-TV-Z]{13} +\d+ B  "
+                        r"<ann@example.com> -> <bob@example.org>  Grüße", shown(daemon)[0])
 
 
 def test_the_header(catch):
@@ -107,6 +107,17 @@ def test_it_goes_on_when_stdout_closes(catch):
     wait_until(lambda: daemon.has_line("printing stopped"), "it is said")
     send(daemon)
     assert daemon.cli_json("status")["spool"]["inbox"] == 2
+
+
+def test_a_pipe_that_nobody_reads_does_not_keep_it_from_stopping(catch):
+    reader, writer = os.pipe()
+    daemon = catch("--print=full", stdout=writer)
+    os.close(writer)
+    send(daemon, "Subject: large\r\n\r\n" + ("x" * 76 + "\r\n") * 5_000)
+    wait_until(lambda: daemon.cli_json("status")["spool"]["inbox"] == 1, "it is there")
+    daemon.stop()
+    os.close(reader)
+    assert daemon.has_line("printing stopped") and daemon.has_line("info stopped")
 
 
 # ---- what is saved -------------------------------------------------------------------------
