@@ -126,6 +126,9 @@ void relay_obey(struct relay *relay, struct relay_order *order)
 		if (count > 0)
 			from = numbers[count - 1] + 1;
 	} while (count == DELIVERIES_MAX);
+	/* Whoever says retry has mended something: its provider is tried at once, too. */
+	for (size_t i = 0; order->verb == RELAY_RETRY && order->found && i < relay->pool_count; i++)
+		pool_retry(&relay->pools[i]);
 	order_step_done(order);
 	relay_pump(relay);
 }

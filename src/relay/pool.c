@@ -192,6 +192,13 @@ void pool_open(struct pool *pool)
 		peer_new(pool);
 }
 
+void pool_retry(struct pool *pool)
+{
+	pool->health.open_after_us = 0;
+	if (pool->health.aside)
+		pool_open(pool);
+}
+
 void relay_ready(struct relay *relay, uint64_t connection, const struct peer_facts *facts)
 {
 	struct peer *peer = table_find_u64(relay->connections, connection);

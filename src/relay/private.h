@@ -77,6 +77,8 @@ void pool_release(struct pool *pool);
 struct peer *pool_peer(struct pool *pool);
 /* Opens a connection if that is allowed now, else sets the timer for when it is. */
 void pool_open(struct pool *pool);
+/* An operator asks: the back-off ends now. */
+void pool_retry(struct pool *pool);
 void pool_wake_at(struct pool *pool, int64_t monotonic_us);
 void peer_take(struct peer *peer);
 void peer_give_back(struct peer *peer, bool was_granted);

@@ -385,6 +385,26 @@ static void test_orders(void **state)
 	world_release(&w);
 }
 
+static void test_retry_tries_the_provider_at_once(void **state)
+{
+	struct world w;
+	struct relay_order order;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, 1, 1);
+	w.hosts[0].mode = HOST_NO_LOGIN;
+	world_start(&w);
+	relay_start(w.relay);
+	id = world_mail(&w, &plain);
+	world_pass(&w, CLOCK_HOUR);
+	w.hosts[0].mode = HOST_WORKS;
+	obey(&w, &order, RELAY_RETRY, id);
+	world_pass(&w, 100 * CLOCK_MS);
+	assert_int_equal(w.sent, 1);
+	world_release(&w);
+}
+
 static void test_orders_leave_alone_what_is_in_flight(void **state)
 {
 	struct world w;
@@ -469,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_leaves_while_outcomes_are_not_recorded),
 		cmocka_unit_test(test_refused_outcomes_are_offered_again),
 		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_retry_tries_the_provider_at_once),
 		cmocka_unit_test(test_orders_leave_alone_what_is_in_flight),
 		cmocka_unit_test(test_held_mail_waits),
 		cmocka_unit_test(test_stop_ends_what_is_in_flight),
