@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/memory.h"
+
 const struct refusal refusal_too_big = { 552, "5.3.4", "Message is larger than this server takes" };
 const struct refusal refusal_no_room = { 452, "4.3.1", "No room in the spool, try later" };
 static const struct refusal login_required = { 530, "5.7.0", "Authentication required" };
@@ -70,6 +72,10 @@ static void sender_accept(struct session *s, struct address *sender,
 	s->envelope.sender = *sender;
 	s->envelope.body = parameters->body;
 	s->envelope.declared_size = parameters->size;
+	s->envelope.ret = parameters->ret;
+	if (parameters->envid.length > 0)
+		s->envelope.envid =
+			memory_text_of(parameters->envid.data, parameters->envid.length);
 	if (listener->auth == AUTH_REQUIRED && s->login == NULL) {
 		session_refuse(s, &login_required, NULL);
 	} else if (parameters->size > listener->max_message_size) {
@@ -87,6 +93,7 @@ static void sender_accept(struct session *s, struct address *sender,
 void verb_mail(struct session *s, struct span argument)
 {
 	const unsigned flags = ADDRESS_NULL | ADDRESS_UNQUALIFIED;
+	const struct mail_rules rules = { .auth = s->receive->listener->auth == AUTH_ANY };
 	struct mail_parameters parameters;
 	struct refusal refusal;
 	struct address sender;
@@ -98,8 +105,7 @@ void verb_mail(struct session *s, struct span argument)
 		               error);
 		return;
 	}
-	if (mail_parameters_parse(&parameters, rest, s->receive->listener->auth == AUTH_ANY,
-	                          &refusal) != 0)
+	if (mail_parameters_parse(&parameters, rest, &rules, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
 	else if (!qualify(s, &sender))
 		session_reply(s, 553, "5.1.7", "The sender's address needs a domain");
@@ -124,11 +130,14 @@ static void too_many_recipients(struct session *s)
 		s->errors++;
 }
 
-static void recipient_accept(struct session *s, struct address *address)
+static void recipient_accept(struct session *s, struct address *address,
+                             const struct rcpt_parameters *parameters)
 {
-	struct recipient to = { .address = *address };
+	struct recipient to = { .address = *address, .notify = parameters->notify };
 
 	memset(address, 0, sizeof *address);
+	if (parameters->orcpt.length > 0)
+		to.orcpt = memory_text_of(parameters->orcpt.data, parameters->orcpt.length);
 	envelope_add_recipient(&s->envelope, &to);
 	session_enter(s, SESSION_RCPT);
 	session_reply(s, 250, "2.1.5", "Ok");
@@ -136,6 +145,7 @@ static void recipient_accept(struct session *s, struct address *address)
 
 void verb_rcpt(struct session *s, struct span argument)
 {
+	struct rcpt_parameters parameters;
 	struct refusal refusal;
 	struct address address;
 	struct span rest;
@@ -146,7 +156,7 @@ void verb_rcpt(struct session *s, struct span argument)
 		               error);
 		return;
 	}
-	if (rcpt_parameters_parse(rest, &refusal) != 0)
+	if (rcpt_parameters_parse(&parameters, rest, s->envelope.smtputf8, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
 	else if (!may_send_to(s, &address))
 		session_refuse(s, &relay_denied, address.text);
@@ -155,7 +165,7 @@ void verb_rcpt(struct session *s, struct span argument)
 	else if (s->envelope.count >= s->receive->listener->max_recipients)
 		too_many_recipients(s);
 	else
-		recipient_accept(s, &address);
+		recipient_accept(s, &address, &parameters);
 	address_release(&address);
 }
 

@@ -221,6 +221,8 @@ static void facts_fill(struct message_facts *facts, const struct session *s)
 	/* 8-bit content that nobody announced is marked, so that it is never sent to a host that
 	 * takes 7 bits only. */
 	facts->body = decoder->seen_8bit ? BODY_8BITMIME : s->envelope.body;
+	facts->ret = s->envelope.ret;
+	facts->envid = s->envelope.envid != NULL ? memory_text(s->envelope.envid) : NULL;
 	facts->login = s->login != NULL ? memory_text(s->login) : NULL;
 	facts->size = decoder->written;
 	trace_fill(&facts->trace, s);

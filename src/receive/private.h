@@ -139,13 +139,24 @@ struct span span_word(struct span *rest);
 struct mail_parameters {
 	uint64_t size; /* 0: not said */
 	enum envelope_body body;
-	bool has_size, has_body, has_auth;
+	enum envelope_ret ret;
+	struct span envid; /* empty: none */
 };
-/* ESMTP parameters of MAIL; auth: AUTH= is known (RFC 4954 5). 0, or -1 with the reply. */
-int mail_parameters_parse(struct mail_parameters *p_r, struct span text, bool auth,
+/* What this session may use of what MAIL can carry. */
+struct mail_rules {
+	bool auth; /* AUTH= is known (RFC 4954 5) */
+};
+/* ESMTP parameters of MAIL. 0, or -1 with the reply. */
+int mail_parameters_parse(struct mail_parameters *p_r, struct span text,
+                          const struct mail_rules *rules, struct refusal *refusal_r);
+
+struct rcpt_parameters {
+	unsigned notify;   /* enum notify bits */
+	struct span orcpt; /* empty: none */
+};
+/* Of RCPT; utf8: MAIL said SMTPUTF8. */
+int rcpt_parameters_parse(struct rcpt_parameters *p_r, struct span text, bool utf8,
                           struct refusal *refusal_r);
-/* Of RCPT: none is offered yet. */
-int rcpt_parameters_parse(struct span text, struct refusal *refusal_r);
 
 /* ---- data.c --------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
  */
 #include "receive/private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,19 +87,22 @@ static bool offers_auth(const struct session *s)
 
 static void verb_ehlo(struct session *s, struct span argument)
 {
-	char text[REPLY_LINE * 2];
-	int n;
+	const struct listener_settings *listener = s->receive->listener;
+	struct bytes text = { 0 };
 
 	if (!greeted(s, argument, true))
 		return;
-	n = snprintf(text, sizeof text,
-	             "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s%s"
-	             "250 ENHANCEDSTATUSCODES\r\n",
+	bytes_printf(&text, "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
 	             s->receive->settings->hostname,
-	             (unsigned long long)s->receive->listener->max_message_size,
-	             offers_starttls(s) ? "250-STARTTLS\r\n" : "",
-	             offers_auth(s) ? "250-AUTH PLAIN LOGIN\r\n" : "");
-	stream_write(s->stream, text, (size_t)n);
+	             (unsigned long long)listener->max_message_size);
+	bytes_append_text(&text, "250-DSN\r\n");
+	if (offers_starttls(s))
+		bytes_append_text(&text, "250-STARTTLS\r\n");
+	if (offers_auth(s))
+		bytes_append_text(&text, "250-AUTH PLAIN LOGIN\r\n");
+	bytes_append_text(&text, "250 ENHANCEDSTATUSCODES\r\n");
+	stream_write(s->stream, text.data, text.length);
+	bytes_release(&text);
 }
 
 static void verb_rset(struct session *s, struct span argument)

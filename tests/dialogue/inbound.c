@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* inbound.c - the inbound session as an engine of dialogues, over a store that keeps nothing.
  *
- * Events: "stored ID from=<A> to=<B>,<C> size=N with=ESMTP". Settings: see inbound_set().
+ * Events: "stored ID from=<A> to=<B>,<C> size=N with=ESMTP", and what else the client asked for,
+ * when it did. Settings: see inbound_set().
  * Commands: "store holds" (requests wait), "store completes", "store fails", "store full".
  */
 #include "engine.h"
@@ -87,9 +88,24 @@ static void store_route(void *context, struct put *put, const struct envelope *e
 	(void)put;
 	(void)listener;
 	bytes_clear(&in->recipients);
-	for (size_t i = 0; i < envelope->count; i++)
-		bytes_printf(&in->recipients, "%s<%s>", i == 0 ? "" : ",",
-		             envelope->recipients[i].address.text);
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct recipient *to = &envelope->recipients[i];
+
+		bytes_printf(&in->recipients, "%s<%s>", i == 0 ? "" : ",", to->address.text);
+		if (to->notify != NOTIFY_DEFAULT)
+			bytes_printf(&in->recipients, "notify=%u", to->notify);
+		if (to->orcpt != NULL)
+			bytes_printf(&in->recipients, "orcpt=%s", to->orcpt);
+	}
+}
+
+/* What was asked for beyond being delivered. */
+static void describe_terms(struct bytes *out, const struct message_facts *facts)
+{
+	if (facts->ret != RET_DEFAULT)
+		bytes_append_text(out, facts->ret == RET_FULL ? " ret=full" : " ret=hdrs");
+	if (facts->envid != NULL)
+		bytes_printf(out, " envid=%s", facts->envid);
 }
 
 static void complete(struct inbound *in, int result)
@@ -105,11 +121,15 @@ static void complete(struct inbound *in, int result)
 		return;
 	put->reserved = 0;
 	if (result == 0) {
+		struct bytes terms = { 0 };
+
 		put->facts.id = ++in->next_id;
-		dialogue_event(in->dialogue, "stored %llu from=<%s> to=%s size=%llu with=%s",
+		describe_terms(&terms, &put->facts);
+		dialogue_event(in->dialogue, "stored %llu from=<%s> to=%s size=%llu with=%s%s",
 		               (unsigned long long)put->facts.id, put->facts.sender.text,
 		               bytes_text(&in->recipients), (unsigned long long)put->facts.size,
-		               put->facts.trace.with);
+		               put->facts.trace.with, bytes_text(&terms));
+		bytes_release(&terms);
 	}
 	put->request.done(&put->request, result);
 }

@@ -248,7 +248,7 @@ static const struct dialogue dialogues[] = {
 	  { HELLO,
 	    { "MAIL FROM:<a@example.org> SMTPUTF8\r\n", "555 5.5.4" },
 	    { "MAIL FROM:<a@example.org> BODY=8BITMIME SIZE=10\r\n", "250 2.1.0" },
-	    { "RCPT TO:<b@example.net> NOTIFY=NEVER\r\n", "555 5.5.4" },
+	    { "RCPT TO:<b@example.net> XNOTIFY=NEVER\r\n", "555 5.5.4" },
 	    RCPT } },
 	{ "RFC 6531 3.4 UTF-8 addresses without SMTPUTF8",
 	  NULL,

@@ -35,8 +35,16 @@ static const struct {
 	{ " BODY=", 501, 0, BODY_7BIT },
 	{ " BODY=BINARYMIME", 501, 0, BODY_7BIT },
 	{ " SMTPUTF8", 555, 0, BODY_7BIT },
-	{ " RET=FULL", 555, 0, BODY_7BIT },
-	{ " ENVID=x", 555, 0, BODY_7BIT },
+	{ " RET=FULL", 0, 0, BODY_7BIT },
+	{ " RET", 501, 0, BODY_7BIT },
+	{ " RET=HDRS RET=HDRS", 501, 0, BODY_7BIT },
+	{ " ENVID=x", 0, 0, BODY_7BIT },
+	{ " ENVID=x+2By ret=full SIZE=2", 0, 2, BODY_7BIT },
+	{ " ENVID=x=y", 501, 0, BODY_7BIT },
+	{ " ENVID=x+", 501, 0, BODY_7BIT },
+	{ " ENVID=x+7F", 501, 0, BODY_7BIT },
+	{ " ENVID=x+C3+A4", 501, 0, BODY_7BIT },
+	{ " ENVID", 501, 0, BODY_7BIT },
 	{ " AUTH=<>", 555, 0, BODY_7BIT },
 	{ " =", 555, 0, BODY_7BIT },
 	{ " SIZES=1", 555, 0, BODY_7BIT },
@@ -48,8 +56,9 @@ static void reads_what_mail_says(void **state)
 	for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
 		struct refusal refusal = { 0 };
 		struct mail_parameters p;
+		const struct mail_rules rules = { 0 };
 		int result =
-			mail_parameters_parse(&p, span_of_text(mails[i].text), false, &refusal);
+			mail_parameters_parse(&p, span_of_text(mails[i].text), &rules, &refusal);
 
 		print_message("%s\n", mails[i].text);
 		assert_int_equal(result, mails[i].code == 0 ? 0 : -1);
@@ -75,6 +84,8 @@ static void knows_auth_where_it_is_offered(void **state)
 		{ " auth=<> SIZE=10", 0 },
 	};
 
+	const struct mail_rules rules = { .auth = true };
+
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct refusal refusal;
@@ -82,19 +93,64 @@ static void knows_auth_where_it_is_offered(void **state)
 
 		print_message("%s\n", table[i].text);
 		assert_int_equal(
-			mail_parameters_parse(&p, span_of_text(table[i].text), true, &refusal),
+			mail_parameters_parse(&p, span_of_text(table[i].text), &rules, &refusal),
 			table[i].result);
 	}
 }
 
-static void rcpt_has_none(void **state)
-{
-	struct refusal refusal;
+/* RFC 3461 4.1 and 4.2; RFC 6533 3 for the type utf-8. */
+static const struct {
+	const char *text;
+	bool utf8;
+	int code; /* 0: fine */
+	unsigned notify;
+	const char *orcpt; /* NULL: none */
+} rcpts[] = {
+	{ "  ", false, 0, 0, NULL },
+	{ " NOTIFY=NEVER", false, 0, NOTIFY_NEVER, NULL },
+	{ " notify=success,failure,delay", false, 0, 14, NULL },
+	{ " NOTIFY=FAILURE ORCPT=rfc822;a+2Bb@c", false, 0, 4, "rfc822;a+2Bb@c" },
+	{ " ORCPT=utf-8;a\\x{E4}b@c", false, 0, 0, "utf-8;a\\x{E4}b@c" },
+	{ " ORCPT=utf-8;\xc3\xa4@c", true, 0, 0, "utf-8;\xc3\xa4@c" },
+	{ " ORCPT=utf-8;\xc3\xa4@c", false, 501, 0, NULL },
+	{ " ORCPT=utf-8;\xc3@c", true, 501, 0, NULL },
+	{ " ORCPT=rfc822;\xc3\xa4@c", true, 501, 0, NULL },
+	{ " NOTIFY=NEVER,DELAY", false, 501, 0, NULL },
+	{ " NOTIFY=DELAY,NEVER", false, 501, 0, NULL },
+	{ " NOTIFY=SOMETIMES", false, 501, 0, NULL },
+	{ " NOTIFY=,", false, 501, 0, NULL },
+	{ " NOTIFY", false, 501, 0, NULL },
+	{ " NOTIFY=DELAY NOTIFY=DELAY", false, 501, 0, NULL },
+	{ " ORCPT", false, 501, 0, NULL },
+	{ " ORCPT=", false, 501, 0, NULL },
+	{ " ORCPT=;a", false, 501, 0, NULL },
+	{ " ORCPT=rfc822;", false, 501, 0, NULL },
+	{ " ORCPT=rfc 822;a", false, 501, 0, NULL },
+	{ " ORCPT=rfc+2B;a", false, 501, 0, NULL },
+	{ " ORCPT=rfc822;a+00", false, 501, 0, NULL },
+	{ " ORCPT=rfc822;a ORCPT=rfc822;a", false, 501, 0, NULL },
+	{ " RET=FULL", false, 555, 0, NULL },
+	{ " SIZE=1", false, 555, 0, NULL },
+};
 
+static void reads_what_rcpt_says(void **state)
+{
 	(void)state;
-	assert_int_equal(rcpt_parameters_parse(span_of_text("  "), &refusal), 0);
-	assert_int_equal(rcpt_parameters_parse(span_of_text(" NOTIFY=NEVER"), &refusal), -1);
-	assert_int_equal(refusal.code, 555);
+	for (size_t i = 0; i < sizeof rcpts / sizeof rcpts[0]; i++) {
+		struct refusal refusal = { 0 };
+		struct rcpt_parameters p;
+		int result = rcpt_parameters_parse(&p, span_of_text(rcpts[i].text), rcpts[i].utf8,
+		                                   &refusal);
+
+		print_message("%s\n", rcpts[i].text);
+		assert_int_equal(result, rcpts[i].code == 0 ? 0 : -1);
+		assert_int_equal(refusal.code, rcpts[i].code);
+		if (result != 0)
+			continue;
+		assert_int_equal(p.notify, rcpts[i].notify);
+		assert_true(rcpts[i].orcpt == NULL ? p.orcpt.length == 0
+		                                   : span_equal_text(p.orcpt, rcpts[i].orcpt));
+	}
 }
 
 int main(void)
@@ -102,7 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_mail_says),
 		cmocka_unit_test(knows_auth_where_it_is_offered),
-		cmocka_unit_test(rcpt_has_none),
+		cmocka_unit_test(reads_what_rcpt_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
