@@ -38,15 +38,19 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* Takes --json and --socket PATH out of the words, wherever they stand. Returns how many are left,
- * -1 on a
- * --socket without its path. */
+/* Takes --json and --socket PATH out of the words, wherever they stand but behind "sendmail", whose
+ * words are its own: "--json" may be an address there. Returns how many are left, -1 on a --socket
+ * without its path. */
 static int take_shared(struct cli *cli, int argc, char **argv)
 {
 	int kept = 0;
 
+	bool others = false; /* the words are another command's */
+
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
+		if (others)
+			argv[kept++] = argv[i];
+		else if (strcmp(argv[i], "--json") == 0)
 			cli->json = true;
 		else if (strncmp(argv[i], "--socket=", strlen("--socket=")) == 0)
 			cli->socket = argv[i] + strlen("--socket=");
@@ -54,8 +58,10 @@ static int take_shared(struct cli *cli, int argc, char **argv)
 			cli->socket = argv[++i];
 		else if (strcmp(argv[i], "--socket") == 0)
 			return -1;
-		else
+		else {
+			others = kept == 1 && strcmp(argv[i], "sendmail") == 0;
 			argv[kept++] = argv[i];
+		}
 	}
 	argv[kept] = NULL;
 	return kept;
@@ -66,7 +72,8 @@ static bool is_sendmail(const char *argv0)
 	const char *slash = strrchr(argv0, '/');
 	const char *name = slash == NULL ? argv0 : slash + 1;
 
-	return strcmp(name, "sendmail") == 0 || strcmp(name, "penstock-sendmail") == 0;
+	return strcmp(name, "sendmail") == 0 || strcmp(name, "penstock-sendmail") == 0 ||
+	       strcmp(name, "mailq") == 0 || strcmp(name, "newaliases") == 0;
 }
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -75,9 +82,7 @@ static int run(struct cli *cli, int argc, char **argv)
 
 	if (is_sendmail(argv[0]))
 		return cli_sendmail(cli, argc, argv);
-	/* sendmail's words are its own: "--json" may be an address there. */
-	if (argc < 2 || strcmp(argv[1], "sendmail") != 0)
-		argc = take_shared(cli, argc, argv);
+	argc = take_shared(cli, argc, argv);
 	if (argc < 2) {
 		fputs(usage, stderr);
 		return EX_USAGE;

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/bytes.h"
 #include "mail/envelope.h"
@@ -41,8 +42,10 @@ int client_ask(struct client *client, const char *method, const char *path, json
 int client_copy(struct client *client, const char *path);
 /* Percent-encodes into a query value. */
 void client_escape(struct client *client, struct bytes *out, const char *text);
-/* Where the daemon takes mail: smtp.sock beside its control socket. */
-void client_smtp_path(const struct client *client, struct bytes *out);
+/* Where the daemon takes mail: smtp.sock beside its control socket, found as that is but without
+ * it: everybody may hand over mail, few may use the control socket. EX_OK, or the status to exit
+ * with (said on stderr). */
+int client_smtp_path(const struct cli *cli, struct bytes *path_r);
 
 /* ---- submit.c: mail over SMTP to the daemon's Unix listener ---------------------- */
 
@@ -56,11 +59,13 @@ struct submission {
  * in *reply_r: EX_TEMPFAIL when there is no daemon or it said 4yz,
  * EX_NOUSER/EX_DATAERR/EX_UNAVAILABLE for 5yz. */
 int submit(const char *smtp_path, const struct submission *submission, struct bytes *reply_r);
+/* Appends the name that the daemon greets with; nothing when it does not. */
+void submit_hostname(const char *smtp_path, struct bytes *out);
 
 /* ---- text.c ------------------------------------------------------------------------- */
 
-/* Text of the daemon for a terminal: control characters become '?'. */
-void text_print(const char *text);
+/* Text of the daemon for a terminal: what is not plain UTF-8 text becomes '?'. */
+void text_print(FILE *out, const char *text);
 const char *text_of(const json_t *object, const char *key); /* never NULL */
 long long number_of(const json_t *object, const char *key);
 int json_out(json_t *value); /* prints it on stdout and releases it; EX_OK */
@@ -73,10 +78,34 @@ int json_out(json_t *value); /* prints it on stdout and releases it; EX_OK */
 /* Reads all of fd with LF or CRLF lines into CRLF; with `dot_ends` a line of one dot is the end.
  * -1: too large or an error (said in *error). */
 int message_read(int fd, bool dot_ends, struct bytes *message_r, struct bytes *error);
-/* Adds the addresses of To, Cc and Bcc (-t). */
+/* Adds the addresses of To, Cc and Bcc (-t), or of Resent-To, -Cc and -Bcc when there are any. */
 void message_recipients(struct span message, char ***list, size_t *count);
-/* Copies without Bcc fields, with Date, Message-ID and From added when missing. */
+/* Copies without Bcc fields and without the line of a mailbox file in front, with Date, Message-ID
+ * and From added when missing; an empty line before a body that lacks it. */
 void message_complete(struct span message, const char *from, const char *from_name,
                       struct bytes *out);
+/* Does what is missing (From, the right side of Message-ID) take the sender's address? */
+bool message_needs_sender(struct span message);
+
+/* ---- sendmail_options.c: the words that sendmail(1) is called with --------------------- */
+
+enum sendmail_mode {
+	SENDMAIL_DELIVER, /* -bm */
+	SENDMAIL_LIST,    /* -bp, mailq */
+	SENDMAIL_NOTHING, /* -bi, newaliases, -q: the daemon does without */
+};
+
+struct sendmail_options {
+	enum sendmail_mode mode;
+	bool from_header;   /* -t */
+	bool dots_are_text; /* -i, -oi */
+	const char *sender; /* -f, -r; NULL: not given */
+	const char *name;   /* -F; NULL: not given */
+	char **recipients;
+	size_t count;
+};
+/* argv[0] counts: mailq, newaliases. -1 with *error. To be released in any case. */
+int sendmail_options_parse(struct sendmail_options *o, int argc, char **argv, struct bytes *error);
+void sendmail_options_release(struct sendmail_options *o);
 
 #endif

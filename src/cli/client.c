@@ -5,6 +5,7 @@
  * system's; when a relay and a catch-all both answer, both are named and nothing is done.
  */
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,25 +45,45 @@ static bool answers(const char *path)
 	return connected;
 }
 
-static bool default_answers(enum settings_mode mode, bool system, struct bytes *path)
+/* What is looked for: the control socket, or the one for mail beside it. */
+enum purpose { FOR_ORDERS, FOR_MAIL };
+
+static void path_for(enum purpose purpose, const char *control, struct bytes *path)
 {
-	bytes_clear(path);
-	return settings_default_control(mode, system, path) == 0 && answers(bytes_text(path));
+	if (purpose == FOR_MAIL)
+		settings_local_socket(control, path);
+	else
+		bytes_append_text(path, control);
 }
 
-/* Both kinds of one owner (the user, the system). EX_OK: found in *found. EX_NOHOST: neither
- * answers. */
-static int find_of(bool system, struct bytes *found)
+static bool default_answers(enum settings_mode mode, bool system, enum purpose purpose,
+                            struct bytes *control)
+{
+	struct bytes path = { 0 };
+	bool does = false;
+
+	if (settings_default_control(mode, system, control) == 0) {
+		path_for(purpose, bytes_text(control), &path);
+		does = answers(bytes_text(&path));
+	}
+	bytes_release(&path);
+	return does;
+}
+
+/* Both kinds of one owner (the user, the system). EX_OK: its control socket in *found. EX_NOHOST:
+ * neither answers. */
+static int find_of(bool system, enum purpose purpose, struct bytes *found)
 {
 	struct bytes relay = { 0 }, catch = { 0 };
-	bool has_relay = default_answers(MODE_RELAY, system, &relay);
-	bool has_catch = default_answers(MODE_CATCH, system, &catch);
+	bool has_relay = default_answers(MODE_RELAY, system, purpose, &relay);
+	bool has_catch = default_answers(MODE_CATCH, system, purpose, &catch);
 	int status = has_relay || has_catch ? EX_OK : EX_NOHOST;
 
 	if (has_relay && has_catch) {
 		fprintf(stderr,
 		        "penstock: a relay and a catch-all both run; say which:\n"
-		        "  --socket %s   (relay)\n  --socket %s   (catch-all)\n",
+		        "  --socket %s   (relay)\n  --socket %s   (catch-all)\n"
+		        "or set PENSTOCK_CONTROL\n",
 		        bytes_text(&relay), bytes_text(&catch));
 		status = EX_USAGE;
 	} else if (status == EX_OK) {
@@ -73,31 +94,42 @@ static int find_of(bool system, struct bytes *found)
 	return status;
 }
 
-static int find_socket(const struct cli *cli, struct bytes *path)
+static int find_socket(const struct cli *cli, enum purpose purpose, struct bytes *path_r)
 {
-	int status;
+	struct bytes control = { 0 };
+	int status = EX_NOHOST;
 
 	if (cli->socket != NULL) {
-		bytes_append_text(path, cli->socket);
-		return EX_OK;
+		bytes_append_text(&control, cli->socket);
+		status = EX_OK;
 	}
-	status = geteuid() == 0 ? EX_NOHOST : find_of(false, path);
+	if (status == EX_NOHOST && geteuid() != 0)
+		status = find_of(false, purpose, &control);
 	if (status == EX_NOHOST)
-		status = find_of(true, path);
-	if (status == EX_NOHOST) {
-		fprintf(stderr,
-		        "penstock: no penstockd answers on its control socket; start it, or "
-		        "name its socket with --socket\n");
-		return EX_TEMPFAIL;
-	}
-	return status;
+		status = find_of(true, purpose, &control);
+	if (status == EX_OK)
+		path_for(purpose, bytes_text(&control), path_r);
+	bytes_release(&control);
+	if (status != EX_NOHOST)
+		return status;
+	fprintf(stderr,
+	        "penstock: no penstockd answers on its %s socket; start it, or name its control "
+	        "socket with --socket%s\n",
+	        purpose == FOR_MAIL ? "mail" : "control",
+	        purpose == FOR_MAIL ? "" : " (that of the system is for root and group penstock)");
+	return EX_TEMPFAIL;
+}
+
+int client_smtp_path(const struct cli *cli, struct bytes *path_r)
+{
+	return find_socket(cli, FOR_MAIL, path_r);
 }
 
 int client_new(struct client **client_r, const struct cli *cli)
 {
 	struct client *c;
 	struct bytes path = { 0 };
-	int status = find_socket(cli, &path);
+	int status = find_socket(cli, FOR_ORDERS, &path);
 
 	if (status == EX_OK) {
 		c = memory_new(sizeof(*c));
@@ -131,10 +163,20 @@ static size_t collect(char *data, size_t size, size_t count, void *context)
 	return size * count;
 }
 
+/* The answer goes to stdout, but for an error, which is no message. */
+struct copy {
+	CURL *curl;
+	struct bytes error;
+};
+
 static size_t copy_out(char *data, size_t size, size_t count, void *context)
 {
-	(void)context;
-	return fwrite(data, 1, size * count, stdout);
+	struct copy *copy = context;
+	long http = 0;
+
+	curl_easy_getinfo(copy->curl, CURLINFO_RESPONSE_CODE, &http);
+	return http == 200 ? fwrite(data, 1, size * count, stdout)
+	                   : collect(data, size, count, &copy->error);
 }
 
 /* Sends the request; the HTTP status in *http_r. EX_OK, or EX_TEMPFAIL said on stderr. */
@@ -172,25 +214,20 @@ static int status_of_http(long http)
 	return http == 404 ? EX_NOINPUT : http / 100 == 4 ? EX_USAGE : EX_UNAVAILABLE;
 }
 
-int client_ask(struct client *c, const char *method, const char *path, json_t **value_r)
+/* The parsed answer, or the status to exit with, said on stderr. */
+static int parse_answer(struct bytes *answer, long http, json_t **value_r)
 {
-	struct bytes answer = { 0 };
-	json_t *value;
-	long http = 0;
-	int status = perform(c, method, path, collect, &answer, &http);
+	json_t *value = json_loadb((const char *)answer->data, answer->length,
+	                           JSON_REJECT_DUPLICATES, NULL);
+	int status = status_of_http(http);
 
-	if (status != EX_OK) {
-		bytes_release(&answer);
-		return status;
-	}
-	value = json_loadb((const char *)answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
-	bytes_release(&answer);
-	status = status_of_http(http);
 	if (status == EX_OK && value == NULL)
 		status = EX_PROTOCOL;
 	if (status != EX_OK) {
-		fprintf(stderr, "penstock: %s\n",
-		        value != NULL ? text_of(value, "error") : "the answer is not JSON");
+		fputs("penstock: ", stderr);
+		text_print(stderr, value != NULL ? text_of(value, "error")
+		                                 : "the answer is not JSON: is that penstockd?");
+		fputc('\n', stderr);
 		json_decref(value);
 		return status;
 	}
@@ -198,26 +235,35 @@ int client_ask(struct client *c, const char *method, const char *path, json_t **
 	return EX_OK;
 }
 
+int client_ask(struct client *c, const char *method, const char *path, json_t **value_r)
+{
+	struct bytes answer = { 0 };
+	long http = 0;
+	int status = perform(c, method, path, collect, &answer, &http);
+
+	if (status == EX_OK)
+		status = parse_answer(&answer, http, value_r);
+	bytes_release(&answer);
+	return status;
+}
+
 int client_copy(struct client *c, const char *path)
 {
-	long http = 0;
+	struct copy copy = { .curl = c->curl };
 	json_t *value = NULL;
-	int status;
+	long http = 0;
+	int status = perform(c, "GET", path, copy_out, &copy, &http);
 
-	/* Asked first without output, so that an error is not taken for a message. */
-	struct bytes plain = { 0 };
-	const char *slash = strrchr(path, '/');
-
-	bytes_append(&plain, path, slash == NULL ? strlen(path) : (size_t)(slash - path));
-	status = client_ask(c, "GET", bytes_text(&plain), &value);
-	bytes_release(&plain);
-	if (status != EX_OK)
-		return status;
-	json_decref(value);
-	status = perform(c, "GET", path, copy_out, NULL, &http);
-	if (status == EX_OK && fflush(stdout) != 0)
+	if (status == EX_OK && http != 200) {
+		status = parse_answer(&copy.error, http, &value);
+		json_decref(value);
+	}
+	bytes_release(&copy.error);
+	if (fflush(stdout) != 0 && status == EX_OK) {
+		fprintf(stderr, "penstock: cannot write: %s\n", strerror(errno));
 		status = EX_IOERR;
-	return status != EX_OK ? status : status_of_http(http);
+	}
+	return status;
 }
 
 void client_escape(struct client *c, struct bytes *out, const char *text)
@@ -226,9 +272,4 @@ void client_escape(struct client *c, struct bytes *out, const char *text)
 
 	bytes_append_text(out, escaped != NULL ? escaped : "");
 	curl_free(escaped);
-}
-
-void client_smtp_path(const struct client *c, struct bytes *out)
-{
-	settings_local_socket(c->socket, out);
 }

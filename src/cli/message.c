@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* message.c - a message as people and programs write it: read, its recipients, what is missing. */
+/* message.c - a message as people and programs write it: read, its recipients, what is missing.
+ *
+ * Its header is what looks like one: fields from the first line on. Everything else is body, and
+ * goes out octet for octet but for line ends.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,70 +12,101 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "mail/header.h"
 #include "mail/id.h"
 
-/* Appends one line with CRLF. true: it was the line of one dot that ends the message. */
-static bool append_line(struct bytes *message, const unsigned char *line, size_t length,
-                        bool dot_ends)
+/* The message as it grows: all lines but the last are whole. */
+struct lines {
+	struct bytes *message;
+	size_t start; /* of the last line */
+	bool dot_ends, ended;
+};
+
+/* The last line is whole: it gets its CRLF, or it was the dot that ends the message. */
+static void end_line(struct lines *l)
 {
-	if (length > 0 && line[length - 1] == '\r')
-		length--;
-	if (dot_ends && length == 1 && line[0] == '.')
-		return true;
-	bytes_append(message, line, length);
-	bytes_append(message, "\r\n", 2);
-	return false;
+	struct bytes *m = l->message;
+
+	if (m->length > l->start && m->data[m->length - 1] == '\r')
+		m->length--;
+	if (l->dot_ends && m->length == l->start + 1 && m->data[l->start] == '.') {
+		m->length--;
+		l->ended = true;
+		return;
+	}
+	bytes_append(m, "\r\n", 2);
+	l->start = m->length;
 }
 
-/* Moves the whole lines of `raw` to the message. true: the end was met. */
-static bool take_lines(struct bytes *raw, bool dot_ends, struct bytes *message)
+static void take(struct lines *l, struct span piece)
 {
-	size_t start = 0;
-	bool ended = false;
+	while (piece.length > 0 && !l->ended) {
+		const unsigned char *end = memchr(piece.data, '\n', piece.length);
+		size_t length = end == NULL ? piece.length : (size_t)(end - piece.data);
 
-	while (!ended && start < raw->length) {
-		const unsigned char *line = raw->data + start;
-		const unsigned char *end = memchr(line, '\n', raw->length - start);
-
+		bytes_append(l->message, piece.data, length);
 		if (end == NULL)
-			break;
-		ended = append_line(message, line, (size_t)(end - line), dot_ends);
-		start += (size_t)(end - line) + 1;
+			return;
+		end_line(l);
+		piece.data += length + 1;
+		piece.length -= length + 1;
 	}
-	bytes_consume(raw, start);
-	return ended;
 }
 
 int message_read(int fd, bool dot_ends, struct bytes *message_r, struct bytes *error)
 {
-	struct bytes raw = { 0 };
-	bool ended = false;
-	ssize_t n = 1;
+	struct lines lines = { .message = message_r, .dot_ends = dot_ends };
+	unsigned char piece[64 * 1024];
 
-	while (!ended && n != 0) {
-		bytes_reserve(&raw, 65536);
-		n = read(fd, raw.data + raw.length, 65536);
+	bytes_clear(message_r);
+	while (!lines.ended) {
+		ssize_t n = read(fd, piece, sizeof(piece));
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			bytes_printf(error, "cannot read the message: %s", strerror(errno));
-			break;
+			return -1;
 		}
-		raw.length += (size_t)n;
-		ended = take_lines(&raw, dot_ends, message_r);
-		if (message_r->length + raw.length > MESSAGE_MAX) {
+		if (n == 0)
+			break;
+		take(&lines, span_of(piece, (size_t)n));
+		if (message_r->length > MESSAGE_MAX) {
 			bytes_printf(error, "the message is larger than %d MiB",
 			             MESSAGE_MAX / (1024 * 1024));
-			n = -1;
-			break;
+			return -1;
 		}
 	}
-	if (n >= 0 && !ended && raw.length > 0)
-		append_line(message_r, raw.data, raw.length, dot_ends);
-	bytes_release(&raw);
-	return n < 0 ? -1 : 0;
+	if (!lines.ended && message_r->length > lines.start)
+		end_line(&lines);
+	return 0;
+}
+
+/* Without the "From sender date" line of a mailbox file, which some programs leave in front. */
+static struct span without_mailbox_line(struct span message)
+{
+	const unsigned char *end = memchr(message.data, '\n', message.length);
+	bool quoted = message.length > 0 && message.data[0] == '>';
+	struct span line = span_of(message.data + quoted, message.length - quoted);
+
+	if (end == NULL || line.length < 5 || memcmp(line.data, "From ", 5) != 0)
+		return message;
+	return span_of(end + 1, message.length - (size_t)(end + 1 - message.data));
+}
+
+/* The fields in front, up to the empty line or the first line that is none: a text whose writer
+ * forgot the empty line loses nothing. */
+static struct span fields_of(struct span message)
+{
+	struct header_reader r = header_reader(message);
+	struct header_field field;
+	size_t length = 0;
+
+	while (header_next(&r, &field) && field.whole.data == message.data + length)
+		length += field.whole.length;
+	return span_of(message.data, length);
 }
 
 struct collector {
@@ -88,17 +123,65 @@ static void collect(void *context, const char *name, const char *address)
 	(*c->list)[(*c->count)++] = memory_text(address);
 }
 
-void message_recipients(struct span message, char ***list, size_t *count)
+static bool is_one_of(const struct header_field *field, const char *const *names)
 {
-	struct header_reader r = header_reader(message);
-	struct collector c = { list, count };
+	for (; *names != NULL; names++)
+		if (span_equal_nocase(field->name, span_of_text(*names)))
+			return true;
+	return false;
+}
+
+static void collect_fields(struct span fields, const char *const *names, struct collector *c)
+{
+	struct header_reader r = header_reader(fields);
 	struct header_field field;
 
 	while (header_next(&r, &field))
-		if (span_equal_nocase(field.name, span_of_text("To")) ||
-		    span_equal_nocase(field.name, span_of_text("Cc")) ||
-		    span_equal_nocase(field.name, span_of_text("Bcc")))
-			header_addresses(field.value, collect, &c);
+		if (is_one_of(&field, names))
+			header_addresses(field.value, collect, c);
+}
+
+void message_recipients(struct span message, char ***list, size_t *count)
+{
+	static const char *const resent[] = { "Resent-To", "Resent-Cc", "Resent-Bcc", NULL };
+	static const char *const first[] = { "To", "Cc", "Bcc", NULL };
+	struct span fields = fields_of(without_mailbox_line(message));
+	struct collector c = { list, count };
+	size_t before = *count;
+
+	/* A mail that is sent again goes to whom it is sent again. */
+	collect_fields(fields, resent, &c);
+	if (*count == before)
+		collect_fields(fields, first, &c);
+}
+
+/* The octets of an encoded word of at most 75 (RFC 2047 2): three for one, and the frame. */
+#define WORD_OCTETS 20
+
+/* A name in front of an address: a quoted string, or encoded words when it is not ASCII. */
+static void append_phrase(struct bytes *out, const char *name)
+{
+	struct span rest = span_of_text(name);
+
+	if (utf8_is_ascii(rest)) {
+		bytes_printf(out, "\"%s\"", name);
+		return;
+	}
+	while (rest.length > 0) {
+		size_t used = 0, next;
+
+		bytes_append_text(out, "=?utf-8?Q?");
+		while ((next = utf8_next(rest, NULL)) != 0 && used + next <= WORD_OCTETS) {
+			for (size_t i = 0; i < next; i++)
+				bytes_printf(out, "=%02X", rest.data[i]);
+			used += next;
+			rest.data += next;
+			rest.length -= next;
+		}
+		bytes_append_text(out, rest.length > 0 ? "?= " : "?=");
+		if (used == 0)
+			return; /* not UTF-8: what came before is the name */
+	}
 }
 
 static void add_missing(struct span message, const char *from, const char *from_name,
@@ -110,10 +193,12 @@ static void add_missing(struct span message, const char *from, const char *from_
 	uint64_t unique;
 
 	if (!header_find(message, "From", &value)) {
-		if (from_name != NULL && *from_name != '\0')
-			bytes_printf(out, "From: \"%s\" <%s>\r\n", from_name, from);
-		else
-			bytes_printf(out, "From: <%s>\r\n", from);
+		bytes_append_text(out, "From: ");
+		if (from_name != NULL && *from_name != '\0') {
+			append_phrase(out, from_name);
+			bytes_append_char(out, ' ');
+		}
+		bytes_printf(out, "<%s>\r\n", from);
 	}
 	if (!header_find(message, "Date", &value)) {
 		clock_format_rfc5322(clock_wall(clock_system()), date);
@@ -130,20 +215,24 @@ static void add_missing(struct span message, const char *from, const char *from_
 void message_complete(struct span message, const char *from, const char *from_name,
                       struct bytes *out)
 {
-	struct header_reader r = header_reader(message);
-	size_t header = header_length(message);
+	static const char *const hidden[] = { "Bcc", "Resent-Bcc", NULL };
+	struct span whole = without_mailbox_line(message), fields = fields_of(whole);
+	struct span body = span_of(whole.data + fields.length, whole.length - fields.length);
+	struct header_reader r = header_reader(fields);
 	struct header_field field;
-	bool any = false;
 
-	add_missing(message, from, from_name, out);
-	while (header_next(&r, &field)) {
-		any = true;
-		if (!span_equal_nocase(field.name, span_of_text("Bcc")))
+	add_missing(fields, from, from_name, out);
+	while (header_next(&r, &field))
+		if (!is_one_of(&field, hidden))
 			bytes_append_span(out, field.whole);
-	}
-	bytes_append(out, "\r\n", 2);
-	/* A text without any header is all body. */
-	if (!any)
-		header = message.length >= 2 && memcmp(message.data, "\r\n", 2) == 0 ? 2 : 0;
-	bytes_append(out, message.data + header, message.length - header);
+	if (body.length < 2 || memcmp(body.data, "\r\n", 2) != 0)
+		bytes_append(out, "\r\n", 2);
+	bytes_append_span(out, body);
+}
+
+bool message_needs_sender(struct span message)
+{
+	struct span fields = fields_of(without_mailbox_line(message)), value;
+
+	return !header_find(fields, "From", &value) || !header_find(fields, "Message-ID", &value);
 }

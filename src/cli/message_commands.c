@@ -12,7 +12,7 @@ static void print_field(const json_t *message, const char *label, const char *ke
 	if (*text_of(message, key) == '\0')
 		return;
 	printf("%-10s", label);
-	text_print(text_of(message, key));
+	text_print(stdout, text_of(message, key));
 	putchar('\n');
 }
 
@@ -22,7 +22,7 @@ static void print_recipients(const json_t *delivery)
 	size_t i;
 
 	printf("%-10s%s  route ", "delivery", text_of(delivery, "state"));
-	text_print(text_of(delivery, "route"));
+	text_print(stdout, text_of(delivery, "route"));
 	printf("  attempts %lld", number_of(delivery, "attempts"));
 	if (*text_of(delivery, "next_attempt") != '\0')
 		printf("  next %.19sZ", text_of(delivery, "next_attempt"));
@@ -30,11 +30,11 @@ static void print_recipients(const json_t *delivery)
 	json_array_foreach(json_object_get(delivery, "recipients"), i, recipient)
 	{
 		printf("          <");
-		text_print(text_of(recipient, "address"));
+		text_print(stdout, text_of(recipient, "address"));
 		printf(">");
 		if (*text_of(recipient, "last_reply") != '\0') {
 			printf("  ");
-			text_print(text_of(recipient, "last_reply"));
+			text_print(stdout, text_of(recipient, "last_reply"));
 		}
 		putchar('\n');
 	}
@@ -47,7 +47,7 @@ static void print_show(const json_t *message)
 
 	print_field(message, "id", "id");
 	printf("%-10s<", "sender");
-	text_print(text_of(message, "sender"));
+	text_print(stdout, text_of(message, "sender"));
 	printf(">\n");
 	print_field(message, "accepted", "accepted");
 	printf("%-10s%lld octets\n", "size", number_of(message, "size"));

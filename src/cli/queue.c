@@ -15,10 +15,10 @@ static void print_delivery(const json_t *delivery)
 	json_array_foreach(recipients, i, recipient)
 	{
 		printf("    %-9s ", text_of(delivery, "state"));
-		text_print(text_of(recipient, "address"));
+		text_print(stdout, text_of(recipient, "address"));
 		if (*text_of(recipient, "last_reply") != '\0') {
 			printf("  (");
-			text_print(text_of(recipient, "last_reply"));
+			text_print(stdout, text_of(recipient, "last_reply"));
 			putchar(')');
 		}
 		if (strcmp(text_of(delivery, "state"), "deferred") == 0)
@@ -34,7 +34,7 @@ static void print_message(const json_t *message)
 
 	printf("%s  %.19sZ  %lld octets  <", text_of(message, "id"), text_of(message, "accepted"),
 	       number_of(message, "size"));
-	text_print(text_of(message, "sender"));
+	text_print(stdout, text_of(message, "sender"));
 	printf(">\n");
 	json_array_foreach(json_object_get(message, "deliveries"), i, delivery)
 		print_delivery(delivery);

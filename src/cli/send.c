@@ -107,20 +107,17 @@ static int deliver(const struct cli *cli, const struct send_options *o)
 {
 	struct bytes message = { 0 }, path = { 0 }, reply = { 0 };
 	struct submission submission = { o->from, o->to, o->count, { 0 } };
-	struct client *client;
-	int rc = client_new(&client, cli);
+	int rc = client_smtp_path(cli, &path);
 
 	if (rc != EX_OK)
 		return rc;
-	client_smtp_path(client, &path);
-	client_free(&client);
 	compose(o, &message);
 	submission.message = bytes_span(&message);
 	rc = submit(bytes_text(&path), &submission, &reply);
-	if (rc == EX_OK)
-		text_print(bytes_text(&reply)), putchar('\n');
-	else
-		fprintf(stderr, "penstock send: %s\n", bytes_text(&reply));
+	if (rc != EX_OK)
+		fputs("penstock send: ", stderr);
+	text_print(rc == EX_OK ? stdout : stderr, bytes_text(&reply));
+	fputc('\n', rc == EX_OK ? stdout : stderr);
 	bytes_release(&message);
 	bytes_release(&path);
 	bytes_release(&reply);

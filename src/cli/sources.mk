@@ -6,6 +6,7 @@ cli_sources = \
 	src/cli/queue.c \
 	src/cli/send.c \
 	src/cli/sendmail.c \
+	src/cli/sendmail_options.c \
 	src/cli/status.c \
 	src/cli/submit.c \
 	src/cli/text.c

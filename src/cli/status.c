@@ -28,12 +28,12 @@ static void print_status(const json_t *status)
 	json_array_foreach(json_object_get(status, "providers"), i, provider)
 	{
 		printf("provider ");
-		text_print(text_of(provider, "name"));
+		text_print(stdout, text_of(provider, "name"));
 		printf(": %s, %lld connections, %lld in flight", text_of(provider, "state"),
 		       number_of(provider, "connections"), number_of(provider, "in_flight"));
 		if (*text_of(provider, "why") != '\0') {
 			printf(": ");
-			text_print(text_of(provider, "why"));
+			text_print(stdout, text_of(provider, "why"));
 		}
 		putchar('\n');
 	}

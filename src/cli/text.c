@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 /* text.c - values of the daemon's answers, safe for a terminal. */
-#include <stdio.h>
 #include <sysexits.h>
 
+#include "base/utf8.h"
 #include "cli/cli.h"
 
-void text_print(const char *text)
+/* C0, DEL and C1 speak to terminals; marks of direction turn what stands behind them. */
+static bool is_plain(uint32_t code)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	return code >= 0x20 && !(code >= 0x7f && code < 0xa0) &&
+	       !(code >= 0x202a && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069);
+}
 
-		putchar(c < 0x20 || c == 0x7f ? '?' : c);
+void text_print(FILE *out, const char *text)
+{
+	struct span rest = span_of_text(text);
+
+	while (rest.length > 0) {
+		uint32_t code;
+		size_t length = utf8_next(rest, &code);
+
+		if (length > 0 && is_plain(code))
+			fwrite(rest.data, 1, length, out);
+		else
+			fputc('?', out);
+		length = length == 0 ? 1 : length;
+		rest.data += length;
+		rest.length -= length;
 	}
 }
 

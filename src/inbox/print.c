@@ -145,6 +145,9 @@ static void print_message(const struct entry *entry, bool whole, struct bytes *o
 	shown = bytes_span(&message);
 	if (!whole)
 		shown.length = header_length(shown);
+	if (!whole && shown.length >= 4 &&
+	    memcmp(shown.data + shown.length - 4, "\r\n\r\n", 4) == 0)
+		shown.length -= 2; /* one empty line behind is enough */
 	print_safe(out, shown);
 	if (whole && entry->facts.size > PRINT_MAX)
 		bytes_append_text(out, "\n(cut; the inbox has the whole message)");

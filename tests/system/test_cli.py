@@ -314,7 +314,7 @@ def test_sendmail_ignores_what_only_other_daemons_know(sendmail):
 @pytest.mark.parametrize("words, data, status", [
     ((), "Subject: x\n\nhi\n", 64),
     (("-t",), "Subject: no recipients\n\nhi\n", 64),
-    (("-bp",), "", 64),
+    (("-bs",), "", 64), (("-f",), "", 64),
     (("a b@example.org@c",), "hi\n", 64),
     (("-f", "a b", "b@example.org"), "hi\n", 64),
     (("b@example.org",), b"Subject: nul\n\n\0\n", 65),
