@@ -52,36 +52,34 @@ static void on_hangup(void *context)
 }
 
 /* An order to stop from another thread (the follower, the control API). */
-struct stop_item {
-	struct channel_item item;
-	const char *why;
-};
-
-static void stop_arrived(struct channel_item *item, void *receiver)
+static void post_stop(struct service *s, void (*arrived)(struct channel_item *item, void *receiver))
 {
-	struct stop_item *stop = (struct stop_item *)item;
+	struct channel_item *item = memory_new(sizeof(*item));
 
-	stop_begin(receiver, stop->why);
-	free(stop);
+	item->arrived = arrived;
+	channel_post(s->daemon.main, item);
 }
 
-static void post_stop(struct service *s, const char *why)
+static void enough_arrived(struct channel_item *item, void *receiver)
 {
-	struct stop_item *stop = memory_new(sizeof(*stop));
-
-	stop->item.arrived = stop_arrived;
-	stop->why = why;
-	channel_post(s->daemon.main, &stop->item);
+	free(item);
+	stop_soon(receiver);
 }
 
 static void follower_enough(void *context)
 {
-	post_stop(context, "exit-after");
+	post_stop(context, enough_arrived);
+}
+
+static void stop_arrived(struct channel_item *item, void *receiver)
+{
+	free(item);
+	stop_begin(receiver, "control");
 }
 
 static void control_stop(void *context)
 {
-	post_stop(context, "control");
+	post_stop(context, stop_arrived);
 }
 
 static void control_order(void *context, struct relay_order *order)
@@ -278,6 +276,7 @@ static int service_start(struct service *s, struct bytes *error)
 	d->main = channel_new(s);
 	loop_attach(s->loop, d->main);
 	timer_init(&s->patience, s->loop, stop_patience_over, s);
+	timer_init(&s->soon, s->loop, stop_soon_over, s);
 	return make_threads(s, error) < 0 ? -1 : start_threads(s, error);
 }
 

@@ -29,7 +29,7 @@ struct service {
 	struct follower *follower;
 	size_t next_worker;
 	enum stage stage;
-	struct timer patience;
+	struct timer patience, soon;
 	size_t drained, quiet;
 	bool idle;
 	bool on_terminal; /* its hangup is the end */
@@ -48,8 +48,11 @@ int prepare_own_tls(struct daemon *d, struct bytes *error);
 
 /* stopping.c */
 void stop_begin(struct service *s, const char *why);
+/* --exit-after: the client whose message was the last one says QUIT first. */
+void stop_soon(struct service *s);
 void stop_hurry(struct service *s);     /* asked again: whatever is awaited is awaited no longer */
 void stop_patience_over(void *context); /* of service->patience */
+void stop_soon_over(void *context);     /* of service->soon */
 void stop_drained(void *context, size_t number);
 void stop_quiet(void *context, size_t number);
 void stop_idle(void *context);

@@ -16,6 +16,10 @@
 #define QUIT_PATIENCE_US   (5 * CLOCK_SEC)
 #define RECORD_PATIENCE_US (10 * CLOCK_SEC)
 
+/* Between the 250 of the last message of --exit-after and 421: programs that send mail take a 421
+ * in answer to QUIT for a failure. */
+#define LAST_WORDS_US (200 * CLOCK_MS)
+
 static void stage_enter(struct service *s, enum stage next, int64_t patience_us)
 {
 	static const char *const names[] = {
@@ -64,6 +68,19 @@ static void advance(struct service *s, bool patience_over)
 	}
 }
 
+void stop_soon_over(void *context)
+{
+	stop_begin(context, "exit-after");
+}
+
+void stop_soon(struct service *s)
+{
+	if (s->stage != STAGE_RUNNING)
+		return;
+	prepare_close(s);
+	timer_start(&s->soon, LAST_WORDS_US);
+}
+
 /* An impatient operator does not wait for stop-timeout; what connections did is still recorded. */
 void stop_hurry(struct service *s)
 {
@@ -108,6 +125,7 @@ void stop_begin(struct service *s, const char *why)
 {
 	if (s->stage != STAGE_RUNNING)
 		return;
+	timer_stop(&s->soon);
 	log_info("stopping reason=%s", why);
 	notify("STOPPING=1");
 	prepare_close(s);
