@@ -12,6 +12,9 @@
 
 const struct refusal refusal_too_big = { 552, "5.3.4", "Message is larger than this server takes" };
 const struct refusal refusal_no_room = { 452, "4.3.1", "No room in the spool, try later" };
+/* RFC 6531 3.5 */
+static const struct refusal needs_smtputf8 = { 553, "5.6.7",
+	                                       "An address beyond ASCII needs SMTPUTF8 at MAIL" };
 static const struct refusal login_required = { 530, "5.7.0", "Authentication required" };
 static const struct refusal relay_denied = { 554, "5.7.1", "Relay access denied" };
 
@@ -25,7 +28,7 @@ static int path_parse(struct address *address_r, struct span argument, const cha
 	if (!span_starts_nocase(argument, keyword))
 		return -1;
 	argument = span_trim(span_of(argument.data + length, argument.length - length));
-	if (address_parse_path(address_r, argument, flags, &used, error_r) != 0)
+	if (address_parse_path(address_r, argument, flags | ADDRESS_UTF8, &used, error_r) != 0)
 		return -1;
 	*parameters_r = span_of(argument.data + used, argument.length - used);
 	if (parameters_r->length == 0 || parameters_r->data[0] == ' ')
@@ -72,6 +75,7 @@ static void sender_accept(struct session *s, struct address *sender,
 	s->envelope.sender = *sender;
 	s->envelope.body = parameters->body;
 	s->envelope.declared_size = parameters->size;
+	s->envelope.smtputf8 = parameters->smtputf8;
 	s->envelope.ret = parameters->ret;
 	if (parameters->envid.length > 0)
 		s->envelope.envid =
@@ -107,6 +111,8 @@ void verb_mail(struct session *s, struct span argument)
 	}
 	if (mail_parameters_parse(&parameters, rest, &rules, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
+	else if (!parameters.smtputf8 && address_is_utf8(&sender))
+		session_reply(s, needs_smtputf8.code, needs_smtputf8.enhanced, needs_smtputf8.text);
 	else if (!qualify(s, &sender))
 		session_reply(s, 553, "5.1.7", "The sender's address needs a domain");
 	else {
@@ -158,6 +164,8 @@ void verb_rcpt(struct session *s, struct span argument)
 	}
 	if (rcpt_parameters_parse(&parameters, rest, s->envelope.smtputf8, &refusal) != 0)
 		session_reply(s, refusal.code, refusal.enhanced, refusal.text);
+	else if (!s->envelope.smtputf8 && address_is_utf8(&address))
+		session_reply(s, needs_smtputf8.code, needs_smtputf8.enhanced, needs_smtputf8.text);
 	else if (!may_send_to(s, &address))
 		session_refuse(s, &relay_denied, address.text);
 	else if (!qualify(s, &address))

@@ -187,15 +187,17 @@ static void put_done(struct spool_request *request, int result)
 	session_resume(s);
 }
 
+/* RFC 3848, and RFC 6531 4.3 for mail that needs SMTPUTF8. */
 static const char *with_protocol(const struct session *s)
 {
-	bool tls = session_secured(s);
+	static const char *const names[2][2][2] = {
+		{ { "ESMTP", "ESMTPA" }, { "ESMTPS", "ESMTPSA" } },
+		{ { "UTF8SMTP", "UTF8SMTPA" }, { "UTF8SMTPS", "UTF8SMTPSA" } },
+	};
 
-	if (!s->esmtp)
+	if (!s->esmtp && !s->envelope.smtputf8)
 		return "SMTP";
-	if (s->login != NULL)
-		return tls ? "ESMTPSA" : "ESMTPA";
-	return tls ? "ESMTPS" : "ESMTP";
+	return names[s->envelope.smtputf8][session_secured(s)][s->login != NULL];
 }
 
 static void trace_fill(struct trace *t, const struct session *s)
@@ -221,6 +223,7 @@ static void facts_fill(struct message_facts *facts, const struct session *s)
 	/* 8-bit content that nobody announced is marked, so that it is never sent to a host that
 	 * takes 7 bits only. */
 	facts->body = decoder->seen_8bit ? BODY_8BITMIME : s->envelope.body;
+	facts->smtputf8 = s->envelope.smtputf8;
 	facts->ret = s->envelope.ret;
 	facts->envid = s->envelope.envid != NULL ? memory_text(s->envelope.envid) : NULL;
 	facts->login = s->login != NULL ? memory_text(s->login) : NULL;

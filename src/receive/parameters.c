@@ -146,6 +146,17 @@ static int take_envid(struct mail_parameters *p, const struct parameter *one,
 	return 0;
 }
 
+/* RFC 6531 3.4: it accepts no value. */
+static int take_smtputf8(struct mail_parameters *p, const struct parameter *one,
+                         const struct mail_rules *rules, struct refusal *no)
+{
+	(void)rules;
+	if (one->has_value)
+		return refuse(no, 501, "SMTPUTF8 has no value");
+	p->smtputf8 = true;
+	return 0;
+}
+
 static const struct mail_keyword {
 	const char *keyword;
 	int (*take)(struct mail_parameters *p, const struct parameter *one,
@@ -154,7 +165,7 @@ static const struct mail_keyword {
 } mail_keywords[] = {
 	{ "SIZE", take_size, 1 << 0 },   { "BODY", take_body, 1 << 1 },
 	{ "AUTH", take_auth, 1 << 2 },   { "RET", take_ret, 1 << 3 },
-	{ "ENVID", take_envid, 1 << 4 },
+	{ "ENVID", take_envid, 1 << 4 }, { "SMTPUTF8", take_smtputf8, 1 << 5 },
 };
 
 static struct parameter parameter_next(struct span *rest)

@@ -139,6 +139,7 @@ struct span span_word(struct span *rest);
 struct mail_parameters {
 	uint64_t size; /* 0: not said */
 	enum envelope_body body;
+	bool smtputf8;
 	enum envelope_ret ret;
 	struct span envid; /* empty: none */
 };

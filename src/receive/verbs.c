@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 bool span_has_controls(struct span text)
 {
@@ -95,7 +96,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	bytes_printf(&text, "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
 	             s->receive->settings->hostname,
 	             (unsigned long long)listener->max_message_size);
-	bytes_append_text(&text, "250-DSN\r\n");
+	bytes_append_text(&text, "250-SMTPUTF8\r\n250-DSN\r\n");
 	if (offers_starttls(s))
 		bytes_append_text(&text, "250-STARTTLS\r\n");
 	if (offers_auth(s))
@@ -130,11 +131,28 @@ static void verb_help(struct session *s, struct span argument)
 	session_reply(s, 214, "2.0.0", "This is Penstock; the commands are those of RFC 5321");
 }
 
+static bool ends_with_smtputf8(struct span argument)
+{
+	struct span keyword = span_of_text(" SMTPUTF8"), tail = argument;
+
+	if (argument.length <= keyword.length)
+		return false;
+	tail.data += argument.length - keyword.length;
+	tail.length = keyword.length;
+	return span_equal_nocase(tail, keyword);
+}
+
+/* Nobody is looked up: the reply needs no UTF-8, whether or not it may hold some (RFC 6531
+ * 3.7.4.2). */
 static void verb_vrfy(struct session *s, struct span argument)
 {
 	s->junk++;
 	if (argument.length == 0)
 		session_reply(s, 501, "5.5.4", "VRFY needs a name");
+	else if (span_has_8bit(argument) && !utf8_is_valid(argument))
+		session_reply(s, 501, "5.5.2", "That is not UTF-8");
+	else if (span_has_8bit(argument) && !ends_with_smtputf8(argument))
+		session_reply(s, 553, "5.6.7", "A name beyond ASCII needs SMTPUTF8");
 	else
 		session_reply(s, 252, "2.0.0", "Cannot verify, but will try to deliver");
 }
@@ -198,36 +216,37 @@ struct verb {
 	unsigned states; /* in which it is legal; elsewhere 503 */
 	void (*action)(struct session *s, struct span argument);
 	bool before_tls; /* legal although TLS is required and not there yet (RFC 3207 4) */
+	bool utf8;       /* takes octets above 127 (RFC 6531 3.5, 3.7.4.2) */
 };
 
 static const struct verb verbs[] = {
-	{ "RCPT", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_rcpt, false },
-	{ "MAIL", BIT(SESSION_READY), verb_mail, false },
-	{ "DATA", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_data, false },
-	{ "EHLO", COMMANDS, verb_ehlo, true },
-	{ "HELO", COMMANDS, verb_helo, false },
-	{ "QUIT", COMMANDS, verb_quit, true },
-	{ "RSET", COMMANDS, verb_rset, false },
-	{ "NOOP", COMMANDS, verb_noop, true },
-	{ "STARTTLS", BETWEEN, verb_starttls, true },
-	{ "AUTH", BIT(SESSION_READY), verb_auth, false },
-	{ "VRFY", COMMANDS, verb_vrfy, false },
-	{ "HELP", COMMANDS, verb_help, false },
-	{ "EXPN", COMMANDS, verb_absent, false },
-	{ "ETRN", COMMANDS, verb_absent, false },
-	{ "ATRN", COMMANDS, verb_absent, false },
-	{ "TURN", COMMANDS, verb_absent, false },
-	{ "SEND", COMMANDS, verb_absent, false },
-	{ "SOML", COMMANDS, verb_absent, false },
-	{ "SAML", COMMANDS, verb_absent, false },
-	{ "BURL", COMMANDS, verb_absent, false },
-	{ "BDAT", COMMANDS, verb_bdat, true },
-	{ "GET", COMMANDS, verb_http, true },
-	{ "POST", COMMANDS, verb_http, true },
-	{ "CONNECT", COMMANDS, verb_http, true },
-	{ "PUT", COMMANDS, verb_http, true },
-	{ "HEAD", COMMANDS, verb_http, true },
-	{ "OPTIONS", COMMANDS, verb_http, true },
+	{ "RCPT", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_rcpt, false, true },
+	{ "MAIL", BIT(SESSION_READY), verb_mail, false, true },
+	{ "DATA", BIT(SESSION_MAIL) | BIT(SESSION_RCPT), verb_data, false, false },
+	{ "EHLO", COMMANDS, verb_ehlo, true, false },
+	{ "HELO", COMMANDS, verb_helo, false, false },
+	{ "QUIT", COMMANDS, verb_quit, true, false },
+	{ "RSET", COMMANDS, verb_rset, false, false },
+	{ "NOOP", COMMANDS, verb_noop, true, false },
+	{ "STARTTLS", BETWEEN, verb_starttls, true, false },
+	{ "AUTH", BIT(SESSION_READY), verb_auth, false, false },
+	{ "VRFY", COMMANDS, verb_vrfy, false, true },
+	{ "HELP", COMMANDS, verb_help, false, false },
+	{ "EXPN", COMMANDS, verb_absent, false, false },
+	{ "ETRN", COMMANDS, verb_absent, false, false },
+	{ "ATRN", COMMANDS, verb_absent, false, false },
+	{ "TURN", COMMANDS, verb_absent, false, false },
+	{ "SEND", COMMANDS, verb_absent, false, false },
+	{ "SOML", COMMANDS, verb_absent, false, false },
+	{ "SAML", COMMANDS, verb_absent, false, false },
+	{ "BURL", COMMANDS, verb_absent, false, false },
+	{ "BDAT", COMMANDS, verb_bdat, true, false },
+	{ "GET", COMMANDS, verb_http, true, false },
+	{ "POST", COMMANDS, verb_http, true, false },
+	{ "CONNECT", COMMANDS, verb_http, true, false },
+	{ "PUT", COMMANDS, verb_http, true, false },
+	{ "HEAD", COMMANDS, verb_http, true, false },
+	{ "OPTIONS", COMMANDS, verb_http, true, false },
 };
 
 static const struct verb *verb_find(struct span name)
@@ -268,11 +287,8 @@ void verb_run(struct session *s, struct span line)
 		out_of_sequence(s, verb);
 	else if (span_has_controls(line))
 		session_reply(s, 501, "5.5.2", "A command holds no control characters");
-	else if (!span_has_8bit(line))
-		verb->action(s, argument);
-	else if (verb->action == verb_mail || verb->action == verb_rcpt)
-		session_reply(s, 553, "5.6.7",
-		              "SMTPUTF8 is not offered: the address has to be ASCII");
-	else
+	else if (span_has_8bit(line) && !verb->utf8)
 		session_reply(s, 501, "5.5.2", "A command is ASCII");
+	else
+		verb->action(s, argument);
 }

@@ -138,7 +138,10 @@ static void append_failure_text(const struct dsn *dsn, const struct bounce_failu
 	struct bytes reply = { 0 };
 
 	bytes_append_char(out, '<');
-	append_clean(out, f->to.address.text);
+	if (address_is_utf8(&f->to.address))
+		append_utf8_address(out, f->to.address.text);
+	else
+		append_clean(out, f->to.address.text);
 	bytes_append_text(out, ">\r\n");
 	if (f->expired) {
 		bytes_append_text(out, "    It was tried for ");

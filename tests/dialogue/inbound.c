@@ -102,6 +102,8 @@ static void store_route(void *context, struct put *put, const struct envelope *e
 /* What was asked for beyond being delivered. */
 static void describe_terms(struct bytes *out, const struct message_facts *facts)
 {
+	if (facts->smtputf8)
+		bytes_append_text(out, " smtputf8");
 	if (facts->ret != RET_DEFAULT)
 		bytes_append_text(out, facts->ret == RET_FULL ? " ret=full" : " ret=hdrs");
 	if (facts->envid != NULL)
