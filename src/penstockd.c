@@ -132,20 +132,8 @@ static int load_and_act(const struct overrides *over, enum overrides_action acti
 	return status;
 }
 
-int main(int argc, char **argv)
+static int act(const struct overrides *over, enum overrides_action action)
 {
-	extern char **environ;
-	struct overrides over = { 0 };
-	struct bytes error = { 0 };
-	enum overrides_action action;
-
-	/* OpenSSL writes with write(2): a peer that went must not end the process. */
-	signal(SIGPIPE, SIG_IGN);
-	if (overrides_parse(&over, argc, argv, environ, &action, &error) < 0) {
-		fprintf(stderr, "penstockd: %s\n%s", bytes_text(&error), overrides_usage());
-		bytes_release(&error);
-		return EX_USAGE;
-	}
 	switch (action) {
 	case ACTION_HELP:
 		fputs(overrides_usage(), stdout);
@@ -157,5 +145,24 @@ int main(int argc, char **argv)
 	case ACTION_CHECK:
 		break;
 	}
-	return load_and_act(&over, action);
+	return load_and_act(over, action);
+}
+
+int main(int argc, char **argv)
+{
+	extern char **environ;
+	struct overrides over = { 0 };
+	struct bytes error = { 0 };
+	enum overrides_action action;
+	int status = EX_USAGE;
+
+	/* OpenSSL writes with write(2): a peer that went must not end the process. */
+	signal(SIGPIPE, SIG_IGN);
+	if (overrides_parse(&over, argc, argv, environ, &action, &error) < 0)
+		fprintf(stderr, "penstockd: %s\n%s", bytes_text(&error), overrides_usage());
+	else
+		status = act(&over, action);
+	bytes_release(&error);
+	overrides_release(&over);
+	return status;
 }

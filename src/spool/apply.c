@@ -92,9 +92,10 @@ static int put_body(struct write *w, uint64_t blob, const struct put *put, uint3
 	while (rc == 0 && (at < put->body.length || number == 0)) {
 		size_t left = put->body.length - at, length = left < piece ? left : piece;
 		struct key key = key_of_body(blob, number++);
+		const void *data = length > 0 ? put->body.data + at : (const void *)"";
 
 		rc = write_put(w, TABLE_BODY, value_of(key.bytes, key.length),
-		               value_of(put->body.data + at, length), flags);
+		               value_of(data, length), flags);
 		at += length;
 	}
 	*pieces_r = number;
