@@ -10,6 +10,7 @@ system_files = \
 	tests/system/test_daemon.py \
 	tests/system/test_faults.py \
 	tests/system/test_peers.py \
+	tests/system/test_rate.py \
 	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
 	tests/system/test_programs.py \
