@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Applications -> penstockd -> a plain smarthost: everything arrives, once, unchanged."""
 
+import re
 import smtplib
 
 import pytest
 
 from penstock import Penstockd, wait_until
-from peers import source
+from peers import SmtpSink, source
 from smarthost import Fault
 
 
@@ -38,6 +39,29 @@ def test_thousands_arrive_unchanged_over_few_connections(build, tmp_path, sink, 
         assert len(sink.sessions) <= 10 + count // 100  # messages-per-connection
         bodies = {message.content.partition(b"\r\n\r\n")[2] for message in sink.messages}
         assert len(bodies) == 1
+
+
+def test_smtp_source_to_smtp_sink_arrives_byte_for_byte(start, peers, tmp_path):
+    """Each message is dumped to a file, and compared apart from the trace fields."""
+    count = 3000
+    letter = tmp_path / "letter"
+    letter.write_bytes(b"Subject: x\nX-Odd:  two  blanks\t\n\n.dot\n..\n.\n \n\xc3\xbc\xff\n"
+                       + b"y" * 990 + b"\nend\n")
+    for name in ("direct", "relayed"):
+        (tmp_path / name).mkdir()
+    with SmtpSink(peers, tmp_path / "direct") as sink:
+        source(peers, sink.port, 1, 1, letter)
+        direct = sink.dumps()[0].partition(b"Subject: x\n")[2]
+    with SmtpSink(peers, tmp_path / "relayed") as sink:
+        daemon = start(relay_to=sink.port)
+        source(peers, daemon.port, 20, count, letter, "-N")
+        daemon.drained(60)
+        heads, _, letters = zip(*(dump.partition(b"Subject: x\n") for dump in sink.dumps()))
+    assert set(letters) == {direct}
+    recipients = [re.search(rb"^X-Rcpt-Args: <(\d+)user@example.org>$", head, re.MULTILINE)[1]
+                  for head in heads]
+    assert sorted(map(int, recipients)) == list(range(1, count + 1))
+    assert all(head.count(b"\nReceived: ") == 2 for head in heads)     # the sink's and ours
 
 
 def test_every_recipient_of_a_long_list_gets_it_once(build, tmp_path, sink):
