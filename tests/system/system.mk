@@ -3,6 +3,7 @@ TESTS += tests/system/run
 system_files = \
 	tests/system/conftest.py \
 	tests/system/test_accept.py \
+	tests/system/test_bounce.py \
 	tests/system/test_catch.py \
 	tests/system/test_cli.py \
 	tests/system/test_config.py \

@@ -3,12 +3,13 @@
 
 import re
 import smtplib
+import time
 
 import pytest
 
 from penstock import Penstockd, wait_until
 from peers import SmtpSink, source
-from smarthost import Fault
+from smarthost import Fault, Smarthost
 
 
 @pytest.mark.threads
@@ -136,6 +137,69 @@ def test_a_smarthost_that_was_down_gets_the_mail_later(build, tmp_path, sink):
         assert daemon.cli_json("queue")[0]["deliveries"][0]["state"] in ("queued", "deferred")
         sink.start()
         wait_until(lambda: len(sink.messages) == 1, "the message")
+
+
+def test_mail_leaves_at_once_over_the_connection_that_is_open(start, sink):
+    """One after the other, each when the one before has arrived: nothing polls, nothing reconnects."""
+    daemon = start()
+    begun = time.monotonic()
+    with daemon.smtp() as client:
+        for n in range(50):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+            wait_until(lambda: len(sink.messages) == n + 1, "the message")
+    # Fifty delays of a second, if something polled; fifty times a few milliseconds, else.
+    assert time.monotonic() - begun < 25
+    assert len(sink.sessions) == 1
+
+
+def test_a_failing_provider_is_passed_over_for_the_next(start, sink):
+    with Smarthost(faults=[Fault("CONNECT", "554 5.3.2 not today", close="after")]) as broken:
+        daemon = start(extra=f'provider "broken" {{ url = "smtp+notls://127.0.0.1:{broken.port}" }}\n'
+                             'route "all" { via = { "broken", "sink" } }')
+        with daemon.smtp() as client:
+            for n in range(20):
+                client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+        wait_until(lambda: len(sink.messages) == 20, "all of them")
+        daemon.drained()
+        assert broken.messages == []
+
+
+def test_routes_part_the_recipients_of_a_message(start, sink):
+    with Smarthost() as other:
+        daemon = start(extra=f'provider "other" {{ url = "smtp+notls://127.0.0.1:{other.port}" }}\n'
+                             'route "o" { recipient = { "*@other.test" } via = { "other" } }\n'
+                             'route "d" { recipient = { "gone@*" } via = { "discard" } }\n'
+                             'route "all" { via = { "sink" } }')
+        with daemon.smtp() as client:
+            client.sendmail("a@example.com", ["b@example.org", "c@Other.Test", "gone@example.org"],
+                            "Subject: parted\r\n\r\nhi\r\n")
+        wait_until(lambda: sink.messages and other.messages, "both")
+        daemon.drained()
+        assert sink.messages[0].recipients == ["b@example.org"]
+        assert other.messages[0].recipients == ["c@Other.Test"]
+
+
+def test_eight_bit_mail_is_not_forced_on_a_host_that_takes_seven(start, sink):
+    sink.extensions = ("PIPELINING", "ENHANCEDSTATUSCODES")
+    daemon = start()
+    with daemon.smtp() as client:
+        client.sendmail("a@example.com", ["b@example.org"], "Subject: x\r\n\r\n\u00e9\r\n".encode())
+        client.sendmail("a@example.com", ["c@example.org"], "Subject: x\r\n\r\nseven\r\n")
+    wait_until(lambda: len(sink.messages) == 2, "the plain one and the bounce")
+    assert sorted(m.recipients[0] for m in sink.messages) == ["a@example.com", "c@example.org"]
+    assert all(max(m.content) < 128 for m in sink.messages)
+
+
+def test_a_host_of_the_last_century_gets_its_mail(start, sink):
+    """Neither EHLO nor any extension."""
+    sink.extensions = ()
+    sink.faults = [Fault("EHLO", "500 5.5.1 what?")]
+    daemon = start()
+    with daemon.smtp() as client:
+        for n in range(10):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+    wait_until(lambda: len(sink.messages) == 10, "all of them")
+    assert {message.sender_parameters for message in sink.messages} == {""}
 
 
 def test_what_was_accepted_survives_a_restart(build, tmp_path, sink):
