@@ -158,6 +158,21 @@ void message_recipients(struct span message, char ***list, size_t *count)
 /* The octets of an encoded word of at most 75 (RFC 2047 2): three for one, and the frame. */
 #define WORD_OCTETS 20
 
+/* Encodes the first character; what is none becomes '?'. Returns its octets. */
+static size_t append_encoded(struct bytes *out, struct span *rest)
+{
+	size_t length = utf8_next(*rest, NULL);
+
+	if (length == 0)
+		bytes_append_text(out, "=3F");
+	for (size_t i = 0; i < length; i++)
+		bytes_printf(out, "=%02X", rest->data[i]);
+	length = length == 0 ? 1 : length;
+	rest->data += length;
+	rest->length -= length;
+	return length;
+}
+
 /* A name in front of an address: a quoted string, or encoded words when it is not ASCII. */
 static void append_phrase(struct bytes *out, const char *name)
 {
@@ -168,19 +183,11 @@ static void append_phrase(struct bytes *out, const char *name)
 		return;
 	}
 	while (rest.length > 0) {
-		size_t used = 0, next;
-
 		bytes_append_text(out, "=?utf-8?Q?");
-		while ((next = utf8_next(rest, NULL)) != 0 && used + next <= WORD_OCTETS) {
-			for (size_t i = 0; i < next; i++)
-				bytes_printf(out, "=%02X", rest.data[i]);
-			used += next;
-			rest.data += next;
-			rest.length -= next;
-		}
+		for (size_t used = 0; rest.length > 0; used += append_encoded(out, &rest))
+			if (used + utf8_next(rest, NULL) > WORD_OCTETS)
+				break;
 		bytes_append_text(out, rest.length > 0 ? "?= " : "?=");
-		if (used == 0)
-			return; /* not UTF-8: what came before is the name */
 	}
 }
 

@@ -1,1 +1,4 @@
-# unit_programs += tests/unit/test_NAME      (its source is tests/unit/test_NAME.c; more files: _SOURCES)
+unit_programs += \
+	tests/unit/test_inbox_print \
+	tests/unit/test_intake \
+	tests/unit/test_summary

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/* test_intake.c - the summary of a message being accepted fits the spool, whatever its header. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "inbox/private.h"
+
+#define PIECE      4080 /* octets: the smallest page of LMDB less its header */
+#define LENGTH(a)  (sizeof(a) / sizeof(*(a)))
+#define RECIPIENTS 1000
+
+/* What intake makes of the header; the record's length is checked here, for all. */
+static void take(struct bytes *header, size_t recipients, struct summary *s_r)
+{
+	struct intake intake = inbox_intake();
+	struct put *put = memory_new(sizeof(*put));
+	struct recipient *list = memory_new_array(recipients, sizeof(*list));
+	struct span record;
+
+	for (size_t i = 0; i < recipients; i++) {
+		struct bytes text = { 0 };
+
+		bytes_printf(&text, "recipient-%zu-%0180d@example.org", i, 0);
+		list[i].address.text = memory_text(bytes_text(&text));
+		bytes_release(&text);
+	}
+	put->facts.trace.time_us = 1700000000 * CLOCK_SEC;
+	put->facts.size = header->length;
+	put->facts.sender.text = memory_new(ADDRESS_PATH_MAX);
+	memset(put->facts.sender.text, 's', ADDRESS_PATH_MAX - 1);
+	put->facts.login = memory_new(5001);
+	memset(put->facts.login, 'l', 5000);
+	bytes_append_span(&put->body, bytes_span(header));
+	intake.add(intake.context, put, 7, list, recipients);
+	assert_int_equal(put->entry_count, 1);
+	assert_int_equal(put->entries[0].inbox, 7);
+	record = bytes_span(&put->entries[0].summary);
+	assert_true(record.length <= PIECE);
+	assert_int_equal(summary_decode(s_r, record), 0);
+	for (size_t i = 0; i < recipients; i++)
+		free(list[i].address.text);
+	free(list);
+	put_free(&put);
+}
+
+static void repeat(struct bytes *out, const char *text, size_t times)
+{
+	for (size_t i = 0; i < times; i++)
+		bytes_append_text(out, text);
+}
+
+static void hostile_headers_fit(void **state)
+{
+	static const struct {
+		const char *field; /* its name and start */
+		const char *more;  /* repeated */
+		size_t times;
+	} rows[] = {
+		{ "Subject: ", "x", 100000 },
+		{ "Subject: ", "\xc3\xa4", 50000 },
+		{ "Subject: ", "\x80", 100000 },
+		{ "Subject: ", "=?utf-8?Q?=F0=9F=98=80?= ", 3000 },
+		{ "Subject: ", "=?utf-8?Q?=00?= ", 3000 },
+		{ "Subject: ", "\r\n folded", 3000 },
+		{ "Message-ID: <", "i", 100000 },
+		{ "Message-ID: ", "<", 10 },
+		{ "From: ", "n", 100000 },
+		{ "From: ", "a@example.com, ", 5000 },
+		{ "From: \"", "\\\"", 50000 },
+		{ "To: ", "\"A Name That Is Long Enough\" <a@example.com>, ", 2000 },
+		{ "To: ", "(", 100000 },
+		{ "To: ", "g: a@x, b@y; ", 5000 },
+		{ "Cc: ", "a,", 60000 },
+		{ "Reply-To: ", "<a@b>", 20000 },
+		{ "To: ", ",", 100000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct bytes header = { 0 };
+		struct summary s;
+
+		bytes_append_text(&header, rows[i].field);
+		repeat(&header, rows[i].more, rows[i].times);
+		bytes_append_text(&header, "\r\n\r\nbody\r\n");
+		take(&header, RECIPIENTS, &s);
+		assert_true(s.to_count + s.cc_count + s.reply_to_count <= SUMMARY_ADDRESSES_MAX);
+		summary_release(&s);
+		bytes_release(&header);
+	}
+}
+
+/* Each field alone fits; do all of them at once? */
+static void all_of_them_at_once_fit(void **state)
+{
+	static const char *const fields[] = { "Subject: ", "\r\nMessage-ID: <", "\r\nFrom: " };
+	struct bytes header = { 0 };
+	struct summary s;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(fields); i++) {
+		bytes_append_text(&header, fields[i]);
+		repeat(&header, "y", 1000);
+	}
+	repeat(&header, " <", 1);
+	repeat(&header, "z", 1000);
+	bytes_append_text(&header, ">\r\nTo: ");
+	repeat(&header, "nnnnnnnnnnnnnnnnnnnnnnnnnnn <a@example.com>, ", 500);
+	bytes_append_text(&header, "x@y\r\nCc: ");
+	repeat(&header, "b@example.com, ", 500);
+	bytes_append_text(&header, "x@y\r\n\r\n");
+	take(&header, RECIPIENTS, &s);
+	assert_true(s.to_count > 0 && s.recipient_count > 0);
+	assert_true(strlen(s.subject) >= 500 && strlen(s.login) > 0);
+	summary_release(&s);
+	bytes_release(&header);
+}
+
+static void takes_what_a_mail_says(void **state)
+{
+	struct bytes header = { 0 };
+	struct summary s;
+
+	(void)state;
+	bytes_append_text(&header,
+	                  "From: =?utf-8?Q?=C3=84nn?= <ann@example.com>, two@example.com\r\n"
+	                  "To: Bob <bob@example.org>, friends: c@example.org;\r\n"
+	                  "Cc: (Dee) d@example.org\r\nReply-To: r@example.com\r\n"
+	                  "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\tfolded\r\n"
+	                  "Message-ID: <one@example.com>\r\n\r\nSubject: not this\r\n");
+	take(&header, 2, &s);
+	assert_string_equal(s.from.name, "\xc3\x84nn");
+	assert_string_equal(s.from.address, "ann@example.com");
+	assert_int_equal(s.to_count, 2);
+	assert_string_equal(s.to[1].address, "c@example.org");
+	assert_string_equal(s.cc[0].address, "d@example.org");
+	assert_string_equal(s.reply_to[0].address, "r@example.com");
+	assert_string_equal(s.subject, "Gr\xc3\xbc\xc3\x9f"
+	                               "e folded");
+	assert_string_equal(s.message_id, "one@example.com");
+	assert_int_equal(s.recipient_count, 2);
+	summary_release(&s);
+	bytes_release(&header);
+}
+
+static void a_mail_without_a_header_has_a_summary(void **state)
+{
+	struct bytes header = { 0 };
+	struct summary s;
+
+	(void)state;
+	take(&header, 1, &s);
+	assert_string_equal(s.subject, "");
+	assert_string_equal(s.from.address, "");
+	summary_release(&s);
+	bytes_append_text(&header, "\r\nTo: x@y\r\n");
+	take(&header, 1, &s);
+	assert_int_equal(s.to_count, 0);
+	summary_release(&s);
+	bytes_release(&header);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hostile_headers_fit),
+		cmocka_unit_test(all_of_them_at_once_fit),
+		cmocka_unit_test(takes_what_a_mail_says),
+		cmocka_unit_test(a_mail_without_a_header_has_a_summary),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
