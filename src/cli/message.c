@@ -87,10 +87,14 @@ int message_read(int fd, bool dot_ends, struct bytes *message_r, struct bytes *e
 /* Without the "From sender date" line of a mailbox file, which some programs leave in front. */
 static struct span without_mailbox_line(struct span message)
 {
-	const unsigned char *end = memchr(message.data, '\n', message.length);
 	bool quoted = message.length > 0 && message.data[0] == '>';
-	struct span line = span_of(message.data + quoted, message.length - quoted);
+	const unsigned char *end;
+	struct span line;
 
+	if (message.length == 0)
+		return message;
+	end = memchr(message.data, '\n', message.length);
+	line = span_of(message.data + quoted, message.length - quoted);
 	if (end == NULL || line.length < 5 || memcmp(line.data, "From ", 5) != 0)
 		return message;
 	return span_of(end + 1, message.length - (size_t)(end + 1 - message.data));

@@ -70,9 +70,9 @@ void queues_release(struct queues *q)
 {
 	if (q->lines == NULL)
 		return;
+	heap_release(&q->waiting); /* its nodes lie in the lines */
 	table_each(q->lines, line_forget, NULL);
 	table_free(&q->lines);
-	heap_release(&q->waiting);
 	for (size_t i = 0; i < q->count; i++)
 		free(q->items[i].via);
 	free(q->items);
