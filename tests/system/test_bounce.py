@@ -101,6 +101,15 @@ def test_mail_for_a_smarthost_that_is_gone_expires_too(start, sink):
     report(sink.messages[0])
 
 
+def test_a_sender_who_wants_no_report_gets_none(start, sink):
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody")]
+    daemon = start()
+    with daemon.smtp() as client:
+        client.sendmail("a@example.com", ["never@example.org"], LETTER, rcpt_options=["NOTIFY=NEVER"])
+    daemon.drained()
+    assert sink.faults[0].happened == 1
+
+
 def test_a_bounce_that_bounces_ends(start, sink):
     sink.faults = [Fault("RCPT", "550 5.1.1 nobody")]
     daemon = start()

@@ -306,6 +306,10 @@ def test_sendmail_takes_text_as_it_comes(sendmail, data, stored):
     assert sendmail("-i", "b@example.org", data=data).content.endswith(b"\r\n" + stored)
 
 
+def test_sendmail_takes_addresses_in_utf8(sendmail):
+    assert sendmail("\u00fc@example.org").recipients == ["\u00fc@example.org"]
+
+
 def test_sendmail_ignores_what_only_other_daemons_know(sendmail):
     sendmail("-oem", "-odb", "-oeq", "-N", "never", "-R", "hdrs", "-v", "-bm", "-B", "8BITMIME", "--",
              "b@example.org")
@@ -318,7 +322,6 @@ def test_sendmail_ignores_what_only_other_daemons_know(sendmail):
     (("a b@example.org@c",), "hi\n", 64),
     (("-f", "a b", "b@example.org"), "hi\n", 64),
     (("b@example.org",), b"Subject: nul\n\n\0\n", 65),
-    (("\u00fc@example.org",), "hi\n", 67),
 ])
 def test_sendmail_says_why_with_its_status(sendmail, words, data, status):
     sendmail(*words, data=data, status=status)
