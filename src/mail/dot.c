@@ -187,6 +187,62 @@ bool dot_decode(struct dot_decoder *d, struct span in, size_t *used_r, struct by
 	return d->state == DONE;
 }
 
+/* START: the content so far ends a line; TEXT: it does not; CR: a CR is held. */
+static enum state decode_counted(struct dot_decoder *d, struct cursor *c, enum state state)
+{
+	for (;;) {
+		const unsigned char *from = c->at;
+		enum line_end end = find_line_end(c);
+
+		if (end == LINE_NONE)
+			return c->at > from ? TEXT : state;
+		if (end == LINE_CUT) {
+			flush(c, 1);
+			return CR;
+		}
+		if (end == LINE_CRLF) {
+			c->at += 2;
+		} else {
+			d->seen_bare = true;
+			flush(c, 1);
+			write_line_end(c);
+		}
+		state = START;
+	}
+}
+
+void dot_decode_counted(struct dot_decoder *d, struct span in, struct bytes *out)
+{
+	struct cursor c = { .run = in.data, .at = in.data, .out = out };
+	size_t before = out->length;
+
+	if (in.length == 0)
+		return;
+	c.end = in.data + in.length;
+	if (d->state == CR) {
+		write_line_end(&c);
+		d->state = START;
+		if (*c.at == '\n')
+			flush(&c, 1);
+		else
+			d->seen_bare = true;
+	}
+	d->state = (uint8_t)decode_counted(d, &c, (enum state)d->state);
+	flush(&c, 0);
+	look_for_odd_octets(d, in.data, in.length);
+	d->written += out->length - before;
+}
+
+void dot_decode_counted_end(struct dot_decoder *d, struct bytes *out)
+{
+	if (d->state != START) {
+		bytes_append(out, "\r\n", 2);
+		d->written += 2;
+	}
+	d->seen_bare |= d->state == CR;
+	d->state = DONE;
+}
+
 void dot_encoder_init(struct dot_encoder *e)
 {
 	e->state = START;

@@ -4,7 +4,7 @@
  * In: only <CRLF>.<CRLF> ends the data, whatever else the peer tries (SMTP
  * smuggling). What is stored is always clean: lines end with CRLF, no bare CR, no bare LF.
  * Out: a clean content gets its dots stuffed and its end.
- * Both work on any split of the input.
+ * Both work on any split of the input. The content of BDAT, which has no dots, is cleaned here too.
  */
 #ifndef MAIL_DOT_H
 #define MAIL_DOT_H
@@ -34,6 +34,12 @@ void dot_decoder_init(struct dot_decoder *d, enum dot_bare bare);
  * line). In REJECT mode the session answers the end with a refusal when seen_bare is set.
  * `out` grows by at most twice the length of `in`, and 2. */
 bool dot_decode(struct dot_decoder *d, struct span in, size_t *used_r, struct bytes *out);
+
+/* The same for a piece of content that is counted, not ended by a dot (RFC 3030): dots are content,
+ * bare CR and LF become CRLF, a CR at the end of a piece waits for the next. Takes all of it. */
+void dot_decode_counted(struct dot_decoder *d, struct span in, struct bytes *out);
+/* The last piece was it: a line without its end gets one, a CR that waits was bare. */
+void dot_decode_counted_end(struct dot_decoder *d, struct bytes *out);
 
 struct dot_encoder {
 	uint8_t state;

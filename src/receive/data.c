@@ -24,10 +24,16 @@ struct data {
 	const struct refusal *fault; /* NULL: none */
 	uint64_t received;           /* octets read that count as progress */
 	uint64_t swallowed;          /* octets read after the fault */
+	uint64_t left;               /* octets of the BDAT chunk that are still to come */
+	enum session_state reading;  /* SESSION_DATA or SESSION_BDAT */
+	enum session_state back;     /* stray: where the session was, and will be again */
 	int64_t started_us;          /* moved on by the time the writer had us wait */
 	int64_t paused_us;
 	bool outstanding;
 	bool header_done; /* put->header is complete */
+	bool last;        /* the chunk is the last one */
+	bool doomed;      /* the BDAT command itself was refused: its octets are nothing */
+	bool stray;       /* and it belongs to no transaction */
 };
 
 static const struct refusal bare = { 554, "5.6.0", "Bare CR or LF in the content is refused" };
@@ -118,7 +124,7 @@ static void chunk_done(struct spool_request *request, int result)
 	if (result != 0)
 		fault(d, &refusal_no_room);
 	if (s->state != SESSION_OVER)
-		session_enter(s, SESSION_DATA);
+		session_enter(s, d->reading);
 	session_resume(s);
 }
 
@@ -315,6 +321,17 @@ static bool data_swallow(struct data *d, size_t length)
 	return false;
 }
 
+/* What the decoder made of `used` octets is in the put's body. */
+static bool data_took(struct data *d, size_t used, bool end)
+{
+	data_check(d);
+	if (d->fault == NULL)
+		d->received += used;
+	else if (!end && !data_swallow(d, used))
+		return false;
+	return true;
+}
+
 bool data_step(struct session *s)
 {
 	struct data *d = s->data;
@@ -333,26 +350,101 @@ bool data_step(struct session *s)
 	end = dot_decode(&d->decoder, in, &used, &d->put->body);
 	stream_consume(s->stream, used);
 	s->activity_us = session_now(s);
-	data_check(d);
-	if (d->fault == NULL)
-		d->received += used;
-	else if (!end && !data_swallow(d, used))
+	if (!data_took(d, used, end))
 		return false;
 	if (end)
 		data_end(d);
 	return true;
 }
 
-void data_start(struct session *s)
+static struct data *data_new(struct session *s, enum session_state reading)
 {
 	const struct receive *receive = s->receive;
 	struct data *d = memory_new(sizeof *d);
 
 	d->session = s;
+	d->reading = reading;
 	d->started_us = session_now(s);
 	d->put = receive->store.put_new(receive->store.context);
 	dot_decoder_init(&d->decoder, receive->listener->reject_bare_newline ? DOT_BARE_REJECT
 	                                                                     : DOT_BARE_NORMALIZE);
 	s->data = d;
+	return d;
+}
+
+void data_start(struct session *s)
+{
+	data_new(s, SESSION_DATA);
 	session_enter(s, SESSION_DATA);
+}
+
+/* ---- content by BDAT (RFC 3030) ----------------------------------------------- */
+
+void bdat_start(struct session *s, uint64_t size, bool last, const struct refusal *refusal)
+{
+	struct data *d = s->data;
+
+	if (d == NULL) {
+		d = data_new(s, SESSION_BDAT);
+		d->stray = refusal != NULL;
+		d->back = s->state;
+	}
+	d->left = size;
+	d->last = last;
+	if (refusal != NULL) {
+		d->doomed = true;
+		fault(d, refusal);
+	}
+	session_enter(s, SESSION_BDAT);
+}
+
+/* The chunk is here. Only now may be answered, whatever was wrong with it. */
+static void bdat_end(struct data *d)
+{
+	struct session *s = d->session;
+	enum session_state back = d->back;
+
+	if (d->stray) {
+		session_reply(s, d->fault->code, d->fault->enhanced, d->fault->text);
+		data_free(s);
+		session_enter(s, back);
+	} else if (d->last && d->fault == NULL) {
+		dot_decode_counted_end(&d->decoder, &d->put->body);
+		data_check(d);
+		data_end(d);
+	} else if (d->fault != NULL) {
+		session_refuse(s, d->fault, NULL);
+		session_reset(s);
+	} else {
+		session_enter(s, SESSION_CHUNKS);
+		session_replyf(s, 250, "2.0.0", "%llu octets so far",
+		               (unsigned long long)d->decoder.written);
+	}
+}
+
+bool bdat_step(struct session *s)
+{
+	struct data *d = s->data;
+	struct span in = stream_input(s->stream);
+	size_t room;
+
+	if (d->put->body.length >= SPOOL_CHUNK_MAX) {
+		chunk_send(d);
+		return true;
+	}
+	if (d->left == 0) {
+		bdat_end(d);
+		return true;
+	}
+	if (in.length == 0)
+		return false;
+	room = SPOOL_CHUNK_MAX - d->put->body.length;
+	in.length = in.length < room ? in.length : room;
+	in.length = in.length < d->left ? in.length : (size_t)d->left;
+	if (!d->doomed)
+		dot_decode_counted(&d->decoder, in, &d->put->body);
+	stream_consume(s->stream, in.length);
+	s->activity_us = session_now(s);
+	d->left -= in.length;
+	return d->doomed ? data_swallow(d, in.length) : data_took(d, in.length, d->left == 0);
 }

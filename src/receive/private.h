@@ -2,7 +2,8 @@
 /* private.h - what the files of receive/ share: the session, its states, its limits.
  *
  * session.c keeps the life of a session; verbs.c finds the command; accept.c holds MAIL,
- * RCPT and DATA; data.c the content; auth.c the login; policy.c and clients.c who may do what.
+ * RCPT and DATA; bdat.c BDAT; data.c the content; auth.c the login; policy.c and clients.c who may
+ * do what.
  */
 #ifndef RECEIVE_PRIVATE_H
 #define RECEIVE_PRIVATE_H
@@ -24,6 +25,8 @@
 #define OVERSHOOT_MAX    1000 /* recipients over max-recipients */
 /* Postfix's smtpd_min_data_rate: a modem of 1985 is faster, a slow-drip attack is not. */
 #define DATA_RATE_MIN    500 /* octets a second */
+/* A chunk below this that is not the last one costs more than it brings: it counts as junk. */
+#define CHUNK_SMALL      64 /* octets */
 /* What a peer may still send of a message that is refused already, beside max-message-size. */
 #define SWALLOW_MAX      (1024 * 1024) /* octets */
 /* RFC 5321 4.5.3.2.7, when the settings do not say. */
@@ -44,12 +47,16 @@ enum session_state {
 	SESSION_RCPT,   /* at least one recipient is accepted */
 	SESSION_AUTH,   /* a line of the login dialogue is awaited */
 	SESSION_DATA,   /* content is read */
+	SESSION_BDAT,   /* the octets of a chunk are read */
+	SESSION_CHUNKS, /* between the chunks of a message: another BDAT, or RSET, is awaited */
 	SESSION_WRITER, /* a chunk or the put is with the writer; input waits */
 	SESSION_OVER    /* the stream is given back; only a request of ours may still be out */
 };
 #define BIT(state) (1u << (state))
 #define BETWEEN    (BIT(SESSION_START) | BIT(SESSION_READY))
-#define COMMANDS   (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT))
+#define COMMANDS   (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT) | BIT(SESSION_CHUNKS))
+/* Those in which content is due. */
+#define CONTENT    (BIT(SESSION_DATA) | BIT(SESSION_BDAT) | BIT(SESSION_CHUNKS))
 
 /* A place in the clients' table; zeroed: not counted. */
 struct client_count {
@@ -130,6 +137,11 @@ void verb_data(struct session *s, struct span argument);
 
 extern const struct refusal refusal_too_big, refusal_no_room; /* at MAIL, and of the content */
 
+/* ---- bdat.c --------------------------------------------------------------- */
+
+/* A line that begins with "BDAT"; `line` is what follows these four letters. */
+void verb_bdat(struct session *s, struct span line);
+
 /* ---- parameters.c ------------------------------------------------------- */
 
 struct span span_trim(struct span text); /* no spaces at either end */
@@ -165,6 +177,11 @@ int rcpt_parameters_parse(struct rcpt_parameters *p_r, struct span text, bool ut
 void data_start(struct session *s);
 /* Decodes what has come; false: nothing more can be done now. */
 bool data_step(struct session *s);
+/* The octets of a chunk follow. refusal: what is to be said behind them, for the command was wrong;
+ * NULL: they are content. */
+void bdat_start(struct session *s, uint64_t size, bool last, const struct refusal *refusal);
+/* As data_step(), for a chunk. */
+bool bdat_step(struct session *s);
 /* Monotonic time at which the content has to be here, by DATA_RATE_MIN. */
 int64_t data_deadline(const struct session *s);
 /* A request is with the writer: the session must stay until it is back. */

@@ -209,6 +209,18 @@ static void line_too_long(struct session *s)
 	session_reply(s, 500, s->skipping_auth ? "5.5.6" : "5.5.2", "Line too long");
 }
 
+/* The chunk behind a BDAT whose line is not one cannot be told from commands. */
+static bool is_bdat(const struct session *s, struct span line)
+{
+	return s->state != SESSION_AUTH && span_starts_nocase(line, "BDAT");
+}
+
+static void bdat_hang_up(struct session *s)
+{
+	session_reply(s, 500, "5.5.2", "That is no line of BDAT");
+	session_hang_up(s, "4.7.0", "Lost count of the octets, closing");
+}
+
 /* A line is here, with its LF. Whatever is wrong with its end, one reply follows. */
 static void line_run(struct session *s, struct span line)
 {
@@ -217,7 +229,9 @@ static void line_run(struct session *s, struct span line)
 
 	s->tainted = !crlf;
 	s->spoken = true;
-	if (!crlf)
+	if ((!crlf || tainted) && is_bdat(s, line))
+		bdat_hang_up(s);
+	else if (!crlf)
 		session_reply(s, 500, "5.5.2", "Line ends with a bare LF; RFC 5321 wants CR LF");
 	else if (tainted)
 		session_reply(s, 500, "5.5.2", "Line began behind a bare LF and is ignored");
@@ -268,6 +282,10 @@ static bool line_step(struct session *s)
 	if (lf == NULL && input.length < max)
 		return false;
 	s->activity_us = session_now(s);
+	if (lf == NULL && is_bdat(s, input)) {
+		bdat_hang_up(s);
+		return false;
+	}
 	if (lf == NULL) {
 		s->spoken = s->skipping = true;
 		s->skipping_auth = max == AUTH_LINE_MAX;
@@ -286,7 +304,8 @@ static bool line_step(struct session *s)
 static bool (*const steps[])(struct session *s) = {
 	[SESSION_TLS] = NULL,       [SESSION_START] = line_step, [SESSION_READY] = line_step,
 	[SESSION_MAIL] = line_step, [SESSION_RCPT] = line_step,  [SESSION_AUTH] = line_step,
-	[SESSION_DATA] = data_step, [SESSION_WRITER] = NULL,     [SESSION_OVER] = NULL,
+	[SESSION_DATA] = data_step, [SESSION_BDAT] = bdat_step,  [SESSION_CHUNKS] = line_step,
+	[SESSION_WRITER] = NULL,    [SESSION_OVER] = NULL,
 };
 
 /* Takes what has come, as far as it goes. The session may be gone afterwards. */
@@ -383,7 +402,7 @@ static void on_timer(void *context)
 		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
 		return;
 	}
-	if (s->state == SESSION_DATA && data_deadline(s) < at)
+	if ((BIT(s->state) & CONTENT) != 0 && data_deadline(s) < at)
 		at = data_deadline(s);
 	if (now < at) {
 		timer_start_at(&s->timer, at);

@@ -1,6 +1,7 @@
 receive_sources = \
 	src/receive/accept.c \
 	src/receive/auth.c \
+	src/receive/bdat.c \
 	src/receive/clients.c \
 	src/receive/data.c \
 	src/receive/parameters.c \

@@ -96,7 +96,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	bytes_printf(&text, "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
 	             s->receive->settings->hostname,
 	             (unsigned long long)listener->max_message_size);
-	bytes_append_text(&text, "250-SMTPUTF8\r\n250-DSN\r\n");
+	bytes_append_text(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n");
 	if (offers_starttls(s))
 		bytes_append_text(&text, "250-STARTTLS\r\n");
 	if (offers_auth(s))
@@ -196,13 +196,6 @@ static void verb_absent(struct session *s, struct span argument)
 	session_reply(s, 502, "5.5.1", "Command not implemented");
 }
 
-/* The chunk that follows cannot be told from commands, so the session cannot go on. */
-static void verb_bdat(struct session *s, struct span argument)
-{
-	verb_absent(s, argument);
-	session_hang_up(s, "4.7.0", "CHUNKING was not offered, closing");
-}
-
 /* A browser was led here (ALPACA): what follows may be a form full of commands. */
 static void verb_http(struct session *s, struct span argument)
 {
@@ -240,7 +233,6 @@ static const struct verb verbs[] = {
 	{ "SOML", COMMANDS, verb_absent, false, false },
 	{ "SAML", COMMANDS, verb_absent, false, false },
 	{ "BURL", COMMANDS, verb_absent, false, false },
-	{ "BDAT", COMMANDS, verb_bdat, true, false },
 	{ "GET", COMMANDS, verb_http, true, false },
 	{ "POST", COMMANDS, verb_http, true, false },
 	{ "CONNECT", COMMANDS, verb_http, true, false },
@@ -279,7 +271,10 @@ void verb_run(struct session *s, struct span line)
 	const struct verb *verb = verb_find(name);
 	bool required = s->receive->listener->tls == LISTENER_TLS_REQUIRED;
 
-	if (verb == NULL)
+	/* BDAT looks after itself: whatever is wrong with it, its octets are no commands. */
+	if (span_starts_nocase(line, "BDAT"))
+		verb_bdat(s, span_of(line.data + 4, line.length - 4));
+	else if (verb == NULL)
 		session_reply(s, 500, "5.5.2", "Command not recognized");
 	else if (required && !session_secured(s) && !verb->before_tls)
 		session_reply(s, 530, "5.7.0", "Say STARTTLS first");

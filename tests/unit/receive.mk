@@ -1,4 +1,5 @@
 unit_programs += \
+	tests/unit/test_receive_bdat \
 	tests/unit/test_receive_clients \
 	tests/unit/test_receive_content \
 	tests/unit/test_receive_data \
@@ -10,6 +11,7 @@ unit_programs += \
 	tests/unit/test_receive_walk
 
 receive_server = tests/unit/receive_server.c tests/unit/receive_server.h
+tests_unit_test_receive_bdat_SOURCES = tests/unit/test_receive_bdat.c $(receive_server)
 tests_unit_test_receive_content_SOURCES = tests/unit/test_receive_content.c $(receive_server)
 tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_dialogue_SOURCES = tests/unit/test_receive_dialogue.c $(receive_server)

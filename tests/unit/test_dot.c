@@ -321,6 +321,61 @@ static void stays_linear(void **state)
 	bytes_release(&wire);
 }
 
+/* What BDAT content becomes, read octet by octet. Returns whether a line end was bare. */
+static bool counted_reference(struct span in, struct bytes *out)
+{
+	bool bare = false, line = true;
+
+	for (size_t i = 0; i < in.length; i++) {
+		bool crlf = in.data[i] == '\r' && i + 1 < in.length && in.data[i + 1] == '\n';
+
+		line = in.data[i] == '\r' || in.data[i] == '\n';
+		if (line)
+			bytes_append(out, "\r\n", 2);
+		else
+			bytes_append(out, &in.data[i], 1);
+		bare |= line && !crlf;
+		i += crlf;
+	}
+	if (!line)
+		bytes_append(out, "\r\n", 2);
+	return bare;
+}
+
+static void check_counted(struct span in, size_t cut)
+{
+	struct bytes expected = { 0 }, out = { 0 };
+	struct dot_decoder d;
+	bool bare = counted_reference(in, &expected);
+
+	dot_decoder_init(&d, DOT_BARE_NORMALIZE);
+	dot_decode_counted(&d, span_of(in.data, cut), &out);
+	dot_decode_counted(&d, span_of(in.data + cut, in.length - cut), &out);
+	dot_decode_counted_end(&d, &out);
+	assert_true(span_equal(bytes_span(&out), bytes_span(&expected)));
+	assert_int_equal(d.written, out.length);
+	assert_int_equal(d.seen_bare, bare);
+	bytes_release(&expected);
+	bytes_release(&out);
+}
+
+/* RFC 3030 2: all strings of four octets that matter, up to seven long, at every cut. */
+static void counted_content_is_clean(void **state)
+{
+	static const char alphabet[] = "\r\n.a";
+	unsigned char text[7];
+
+	(void)state;
+	for (size_t length = 0; length <= sizeof text; length++) {
+		for (unsigned code = 0; code < 1U << 2 * length; code++) {
+			for (size_t i = 0; i < length; i++)
+				text[i] = (unsigned char)alphabet[code >> 2 * i & 3];
+			for (size_t cut = 0; cut <= length; cut++)
+				check_counted(span_of(text, length), cut);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +386,7 @@ int main(void)
 		cmocka_unit_test(agrees_with_the_reference),
 		cmocka_unit_test(encodes),
 		cmocka_unit_test(stays_linear),
+		cmocka_unit_test(counted_content_is_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
