@@ -40,3 +40,20 @@ void json_line(struct bytes *out, json_t *value)
 	bytes_append_char(out, '\n');
 	json_decref(value);
 }
+
+int json_member(struct span text, const char *name, struct bytes *out)
+{
+	json_t *object =
+		json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *value = json_object_get(object, name);
+	int rc = 0;
+
+	if (json_is_string(value))
+		bytes_append_text(out, json_string_value(value));
+	else if (json_is_integer(value))
+		bytes_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else
+		rc = -1;
+	json_decref(object);
+	return rc;
+}

@@ -12,4 +12,8 @@ json_t *json_text(const char *text);
 /* Appends the value on one line with a newline, and releases it. */
 void json_line(struct bytes *out, json_t *value);
 
+/* Appends the text or number that an object has under that name. -1: it is no JSON object, or has
+ * nothing of the kind there. */
+int json_member(struct span text, const char *name, struct bytes *out);
+
 #endif

@@ -9,6 +9,7 @@ base_sources = \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/log_text.c src/base/log_text.h \
+	src/base/mac.c src/base/mac.h \
 	src/base/memory.c src/base/memory.h \
 	src/base/metric.c src/base/metric.h \
 	src/base/table.c src/base/table.h \

@@ -33,6 +33,16 @@ static const struct choice auth_choices[] = {
 	{ "required", AUTH_REQUIRED, true },
 	{ NULL, 0, false },
 };
+static const struct choice provider_auth_choices[] = {
+	{ "auto", PROVIDER_AUTH_AUTO, false },
+	{ "plain", PROVIDER_AUTH_PLAIN, false },
+	{ "login", PROVIDER_AUTH_LOGIN, false },
+	{ "cram-md5", PROVIDER_AUTH_CRAM_MD5, false },
+	{ "scram-sha-256", PROVIDER_AUTH_SCRAM_SHA_256, false },
+	{ "xoauth2", PROVIDER_AUTH_XOAUTH2, true },
+	{ "oauthbearer", PROVIDER_AUTH_OAUTHBEARER, true },
+	{ NULL, 0, false },
+};
 static const struct choice newline_choices[] = {
 	{ "normalize", false, false },
 	{ "reject", true, false },
@@ -131,6 +141,7 @@ static const struct setting listen_options[] = {
 #define PROVIDER(field) offsetof(struct provider_settings, field)
 static const struct setting provider_options[] = {
 	{ "url", SETTING_TEXT, PROVIDER(url), 0, 0, 0, NULL, NULL },
+	{ "auth", SETTING_CHOICE, PROVIDER(auth), 0, 0, 0, provider_auth_choices, "auto" },
 	{ "login", SETTING_TEXT, PROVIDER(login), 0, 0, 0, NULL, NULL },
 	{ "password-file", SETTING_TEXT, PROVIDER(password_file), 0, 0, 0, NULL, NULL },
 	{ "password-env", SETTING_TEXT, PROVIDER(password_env), 0, 0, 0, NULL, NULL },

@@ -32,6 +32,17 @@ enum provider_tls {
 	PROVIDER_TLS_NEVER
 };
 enum tls_verify { TLS_VERIFY_FULL, TLS_VERIFY_CA, TLS_VERIFY_PIN, TLS_VERIFY_OFF };
+/* How to log in at a provider: strongest that it offers, or this mechanism alone. */
+enum provider_auth {
+	PROVIDER_AUTH_AUTO,
+	PROVIDER_AUTH_PLAIN,
+	PROVIDER_AUTH_LOGIN,
+	PROVIDER_AUTH_CRAM_MD5,
+	PROVIDER_AUTH_SCRAM_SHA_256,
+	PROVIDER_AUTH_XOAUTH2,
+	PROVIDER_AUTH_OAUTHBEARER,
+	PROVIDER_AUTH_COUNT
+};
 enum provider_kind { PROVIDER_SMTP, PROVIDER_INBOX, PROVIDER_DISCARD };
 enum rate_unit { RATE_MESSAGES, RATE_RECIPIENTS };
 enum print_mode { PRINT_OFF, PRINT_LINE, PRINT_HEADERS, PRINT_FULL, PRINT_JSON };
@@ -86,8 +97,9 @@ struct provider_settings {
 	uint16_t port;
 	enum provider_tls tls;
 	enum tls_verify verify;
-	char *tls_ca;        /* file; NULL: the system's store */
-	char *tls_pin;       /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
+	char *tls_ca;  /* file; NULL: the system's store */
+	char *tls_pin; /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
+	enum provider_auth auth;
 	char *login;         /* NULL: no AUTH */
 	char *password;      /* NULL without login; wiped by settings_release() */
 	char *password_file; /* where it was read from: this file, */

@@ -81,8 +81,10 @@ static void take_auth(struct ehlo *e, struct span line)
 
 	e->auth = true;
 	while ((word = next_word(&line)).length > 0) {
-		e->auth_plain |= word_is(word, "PLAIN");
-		e->auth_login |= word_is(word, "LOGIN");
+		enum provider_auth mechanism = sasl_find(word);
+
+		if (mechanism != PROVIDER_AUTH_AUTO)
+			e->mechanisms |= sasl_bit(mechanism);
 	}
 }
 

@@ -1,78 +1,55 @@
 /* SPDX-License-Identifier: ISC */
-/* login.c - AUTH PLAIN with an initial response, else LOGIN (RFC 4954).
+/* login.c - AUTH (RFC 4954): which mechanism, its lines in base64, and what a refusal means.
  *
  * A credential goes out only inside TLS whose peer was verified; everywhere else the connection
  * ends with words for the operator. Secrets are never logged, and what is built here
- * is wiped once it is written. A peer that repeats the password in its reply is not quoted.
+ * is wiped once it is written. A peer that repeats the secret in its reply is not quoted.
  */
 #include "transport/private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
 
-/* LOGIN asks twice; PLAIN once, of peers that overlook an initial response. */
-#define PROMPTS_PLAIN 1
-#define PROMPTS_LOGIN 2
-
 static void wipe(struct bytes *secret)
 {
-	memory_wipe(secret->data, secret->length);
+	if (secret->data != NULL)
+		memory_wipe(secret->data, secret->capacity);
 	bytes_release(secret);
 }
 
 /* The room is made first: a secret that moved would stay behind in freed memory. */
-static void append_base64(struct bytes *out, const void *data, size_t length)
+static void append_base64(struct bytes *out, struct span data)
 {
-	bytes_reserve(out, (length + 2) / 3 * 4 + 8);
-	base64_encode(out, span_of(data, length));
+	bytes_reserve(out, (data.length + 2) / 3 * 4 + 8);
+	base64_encode(out, data);
 }
 
-/* NUL login NUL password (RFC 4616). */
-static void append_plain(struct bytes *out, const char *login, const char *password)
+void login_release(struct connection *c)
 {
-	size_t login_length = strlen(login), password_length = strlen(password);
-	struct bytes plain = { 0 };
-
-	bytes_reserve(&plain, login_length + password_length + 3);
-	bytes_append_char(&plain, '\0');
-	bytes_append(&plain, login, login_length);
-	bytes_append_char(&plain, '\0');
-	bytes_append(&plain, password, password_length);
-	append_base64(out, plain.data, plain.length);
-	wipe(&plain);
+	sasl_release(&c->login.sasl);
+	wipe(&c->login.said);
+	c->login = (struct login){ 0 };
 }
 
-static void say_secret(struct connection *c, struct bytes *line)
+/* Writes "AUTH NAME " or nothing, then the octets in base64, and remembers them. */
+static void say(struct connection *c, const char *prefix, const struct bytes *octets)
 {
-	bytes_append_text(line, "\r\n");
-	connection_write(c, line->data, line->length);
+	struct bytes line = { 0 };
+
+	wipe(&c->login.said);
+	append_base64(&c->login.said, bytes_span(octets));
+	bytes_reserve(&line, strlen(prefix) + c->login.said.length + 8);
+	bytes_append_text(&line, prefix);
+	bytes_append_span(&line, bytes_span(&c->login.said));
+	bytes_append_text(&line, "\r\n");
+	connection_write(c, line.data, line.length);
 	stream_flush(c->stream);
 	connection_expect(c, EXPECT_STEP, NULL, 0);
-	wipe(line);
-}
-
-static void say_plain(struct connection *c, const char *prefix)
-{
-	const char *login = c->provider->login;
-	const char *password = c->provider->password == NULL ? "" : c->provider->password;
-	struct bytes line = { 0 };
-
-	bytes_reserve(&line, strlen(prefix) + (strlen(login) + strlen(password) + 4) / 3 * 4 + 8);
-	bytes_append_text(&line, prefix);
-	append_plain(&line, login, password);
-	say_secret(c, &line);
-}
-
-static void say_base64(struct connection *c, const char *text)
-{
-	struct bytes line = { 0 };
-
-	bytes_reserve(&line, (strlen(text) + 2) / 3 * 4 + 8);
-	append_base64(&line, text, strlen(text));
-	say_secret(c, &line);
+	wipe(&line);
 }
 
 static bool is_verified(const struct connection *c)
@@ -80,82 +57,164 @@ static bool is_verified(const struct connection *c)
 	return stream_is_tls(c->stream) && c->provider->verify != TLS_VERIFY_OFF;
 }
 
-static bool is_too_long(const struct provider_settings *p)
+static void begin(struct connection *c)
 {
-	size_t password = p->password == NULL ? 0 : strlen(p->password);
+	struct sasl *sasl = &c->login.sasl;
+	const char *name = sasl_name(sasl->mechanism);
+	struct bytes octets = { 0 }, prefix = { 0 };
 
-	return strlen(p->login) + password > AUTH_LINE_MAX / 2;
+	bytes_reserve(&octets, SASL_ANSWER_MAX);
+	if (sasl_begin(sasl, &octets)) {
+		log_debug("connection says conn=%llu line=\"AUTH %s ...\"",
+		          (unsigned long long)c->number, name);
+		bytes_printf(&prefix, "AUTH %s ", name);
+		say(c, bytes_text(&prefix), &octets);
+	} else {
+		connection_command(c, "AUTH %s", name);
+	}
+	wipe(&octets);
+	bytes_release(&prefix);
+}
+
+/* What is offered, and why nothing of it will do. */
+static void nothing_fits(struct connection *c)
+{
+	const struct provider_settings *p = c->provider;
+	struct bytes offered = { 0 };
+
+	if (!c->ehlo.auth) {
+		connection_fail(c, 451, "4.7.0", "%s offers no login (AUTH), but one is configured",
+		                p->host);
+		return;
+	}
+	for (int i = PROVIDER_AUTH_AUTO + 1; i < PROVIDER_AUTH_COUNT; i++) {
+		if ((c->ehlo.mechanisms & sasl_bit((enum provider_auth)i)) != 0)
+			bytes_printf(&offered, " %s", sasl_name((enum provider_auth)i));
+	}
+	if (p->auth != PROVIDER_AUTH_AUTO)
+		connection_fail(c, 451, "4.7.0",
+		                "%s does not offer AUTH %s, which auth asks for; known here are:%s",
+		                p->host, sasl_name(p->auth),
+		                offered.length == 0 ? " none" : bytes_text(&offered));
+	else
+		connection_fail(c, 451, "4.7.0",
+		                "%s offers no AUTH that goes with a password; known here are:%s",
+		                p->host, offered.length == 0 ? " none" : bytes_text(&offered));
+	bytes_release(&offered);
 }
 
 void send_auth(struct connection *c)
 {
-	c->login = (struct login){ .plain = c->ehlo.auth_plain };
-	if (!is_verified(c)) {
+	const struct provider_settings *p = c->provider;
+	struct sasl *sasl = &c->login.sasl;
+
+	login_release(c);
+	sasl->mechanism = sasl_choose(p->auth, false, c->ehlo.mechanisms);
+	sasl->login = p->login;
+	sasl->secret = p->password == NULL ? "" : p->password;
+	sasl->host = p->host;
+	sasl->port = p->port;
+	if (!is_verified(c))
 		connection_fail(c, 451, "4.7.0",
 		                "no login without verified TLS: the password was not sent");
-	} else if (is_too_long(c->provider)) {
+	else if (strlen(sasl->login) + strlen(sasl->secret) > SASL_SECRET_MAX)
 		connection_fail(c, 451, "4.7.0", "login and password are too long to be sent");
-	} else if (c->ehlo.auth_plain) {
-		log_debug("connection says conn=%llu line=\"AUTH PLAIN ...\"",
-		          (unsigned long long)c->number);
-		say_plain(c, "AUTH PLAIN ");
-	} else if (c->ehlo.auth_login) {
-		connection_command(c, "AUTH LOGIN");
-	} else {
-		connection_fail(c, 451, "4.7.0",
-		                c->ehlo.auth ? "%s offers neither AUTH PLAIN nor AUTH LOGIN"
-		                             : "%s offers no login (AUTH), but one is configured",
-		                c->provider->host);
-	}
-}
-
-static void answer_prompt(struct connection *c)
-{
-	const struct provider_settings *p = c->provider;
-
-	if (c->login.prompts++ >= (c->login.plain ? PROMPTS_PLAIN : PROMPTS_LOGIN))
-		connection_fail(c, 451, "4.7.0", "%s asks for more than a login and a password",
-		                p->host);
-	else if (c->login.plain)
-		say_plain(c, "");
-	else if (c->login.prompts == 1)
-		say_base64(c, p->login);
+	else if (sasl->mechanism == PROVIDER_AUTH_AUTO)
+		nothing_fits(c);
 	else
-		say_base64(c, p->password == NULL ? "" : p->password);
+		begin(c);
 }
 
-/* The refusal, without the password should the peer have repeated it, as text or in base64. */
+/* Of the others a challenge may hold anything: it is a prompt, or words about a refusal. */
+static bool needs_challenge(const struct sasl *sasl)
+{
+	return sasl->mechanism == PROVIDER_AUTH_CRAM_MD5 ||
+	       sasl->mechanism == PROVIDER_AUTH_SCRAM_SHA_256;
+}
+
+/* 334: a challenge. */
+static void got_challenge(struct connection *c, const struct reply *reply)
+{
+	struct sasl *sasl = &c->login.sasl;
+	struct span text = span_of_text(reply->text);
+	struct bytes challenge = { 0 }, answer = { 0 };
+	const char *error = "says a challenge that is not base64";
+	bool coded = base64_decode(&challenge, text) == 0;
+
+	if (!coded)
+		bytes_append_span(&challenge, text);
+	bytes_reserve(&answer, SASL_ANSWER_MAX);
+	if ((!coded && needs_challenge(sasl)) ||
+	    sasl_answer(sasl, bytes_span(&challenge), &answer, &error) != 0)
+		connection_fail(c, 451, "4.7.0", "%s %s", c->provider->host, error);
+	else
+		say(c, "", &answer);
+	wipe(&answer);
+	bytes_release(&challenge);
+}
+
+/* The secret itself, or the last answer: as text or in base64. */
+static bool repeats_secret(struct connection *c, const char *text)
+{
+	const char *secret = c->login.sasl.secret;
+	struct bytes coded = { 0 };
+	bool repeats = false;
+
+	if (secret == NULL || *secret == '\0' || text == NULL)
+		return false;
+	append_base64(&coded, span_of_text(secret));
+	repeats = strstr(text, secret) != NULL || strstr(text, bytes_text(&coded)) != NULL ||
+	          (c->login.said.length > 0 && strstr(text, bytes_text(&c->login.said)) != NULL);
+	wipe(&coded);
+	return repeats;
+}
+
+/* The peer's code and, behind what it likely means, its words. */
+static void refuse(struct connection *c, const struct reply *reply)
+{
+	const char *hint = login_hint(c->provider->host, false, reply);
+	struct reply why = { 0 };
+	struct bytes text = { 0 };
+
+	reply_copy(&why, reply);
+	if (c->login.sasl.status[0] != '\0')
+		bytes_printf(&text, "token refused with status %s: ", c->login.sasl.status);
+	if (hint != NULL)
+		bytes_printf(&text, "%s; it says: ", hint);
+	bytes_append_text(&text, reply->text == NULL ? "" : reply->text);
+	free(why.text);
+	why.text = memory_text(bytes_text(&text));
+	bytes_release(&text);
+	connection_end_politely(c, &why);
+	reply_release(&why);
+}
+
 static void got_refusal(struct connection *c, const struct reply *reply)
 {
-	const char *password = c->provider->password;
-	struct bytes plain = { 0 }, coded = { 0 };
-	bool repeated = false;
+	int class = reply->code / 100;
 
-	if (password != NULL && *password != '\0' && reply->text != NULL) {
-		append_base64(&coded, password, strlen(password));
-		append_plain(&plain, c->provider->login, password);
-		repeated = strstr(reply->text, password) != NULL ||
-		           strstr(reply->text, bytes_text(&coded)) != NULL ||
-		           strstr(reply->text, bytes_text(&plain)) != NULL;
-	}
-	wipe(&plain);
-	wipe(&coded);
-	if (!repeated) {
+	if (repeats_secret(c, reply->text))
+		connection_fail(c, class == 5 ? 535 : 454, class == 5 ? "5.7.8" : "4.7.0",
+		                "%s refused the login with %d and repeated the password",
+		                c->provider->host, reply->code);
+	else if (class == 4 || class == 5)
+		refuse(c, reply);
+	else
 		connection_refused(c, reply, "AUTH");
-		return;
-	}
-	connection_fail(c, reply->code / 100 == 5 ? 535 : 454,
-	                reply->code / 100 == 5 ? "5.7.8" : "4.7.0",
-	                "%s refused the login with %d and repeated the password", c->provider->host,
-	                reply->code);
 }
 
 void got_auth(struct connection *c, const struct reply *reply)
 {
-	if (reply->code == 334)
-		answer_prompt(c);
-	else if (reply->code == 235)
-		connection_ready(c);
-	else
+	if (reply->code == 334) {
+		got_challenge(c, reply);
+	} else if (reply->code != 235) {
 		got_refusal(c, reply);
+	} else if (!sasl_proved(&c->login.sasl)) {
+		connection_fail(c, 451, "4.7.0",
+		                "%s took the login without proof that it knows the password: "
+		                "is it who it says?",
+		                c->provider->host);
+	} else {
+		connection_ready(c);
+	}
 }

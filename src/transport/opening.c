@@ -80,6 +80,7 @@ void opening_next_address(struct connection *c, const char *error)
 
 void opening_release(struct connection *c)
 {
+	login_release(c);
 	if (c->query != NULL)
 		resolver_cancel(&c->query);
 	free(c->found);

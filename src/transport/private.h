@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mail/dot.h"
+#include "transport/sasl.h"
 #include "transport/transport.h"
 
 /* RFC 5321 4.5.3.2, as minima; the 10 minutes avoid duplicates (RFC 1047). */
@@ -37,7 +38,8 @@
 
 struct ehlo {
 	struct peer_facts facts; /* all but tls */
-	bool starttls, auth, auth_plain, auth_login;
+	bool starttls, auth;
+	unsigned mechanisms; /* of AUTH: sasl_bit() of those known here */
 };
 
 /* The capabilities in the text of an EHLO reply. What is malformed counts as not said. */
@@ -133,7 +135,7 @@ enum connection_state {
 	STATE_HELO,      /* a peer without EHLO */
 	STATE_STARTTLS,  /* 220 to STARTTLS is due */
 	STATE_HANDSHAKE, /* TLS */
-	STATE_AUTH,      /* PLAIN or LOGIN */
+	STATE_AUTH,      /* an exchange of SASL */
 	STATE_READY,     /* transactions */
 	STATE_QUIT,      /* 221 is due */
 	STATE_CLOSED,    /* closed() was called */
@@ -146,9 +148,10 @@ struct guard {
 	struct guard *outer;
 };
 
+/* From AUTH to its last reply. */
 struct login {
-	bool plain;       /* PLAIN, else LOGIN */
-	unsigned prompts; /* 334s so far */
+	struct sasl sasl;
+	struct bytes said; /* the last answer in base64: a peer may repeat it */
 };
 
 struct connection {
@@ -253,6 +256,7 @@ void got_starttls(struct connection *c, const struct reply *reply);
 /* login.c */
 void send_auth(struct connection *c);
 void got_auth(struct connection *c, const struct reply *reply);
+void login_release(struct connection *c); /* wipes what was told */
 
 /* outgoing.c */
 /* Writes what may be written now. */

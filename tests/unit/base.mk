@@ -8,6 +8,7 @@ unit_programs += \
 	tests/unit/test_json \
 	tests/unit/test_list \
 	tests/unit/test_log \
+	tests/unit/test_mac \
 	tests/unit/test_memory \
 	tests/unit/test_metric \
 	tests/unit/test_table \

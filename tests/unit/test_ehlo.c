@@ -26,7 +26,8 @@ static unsigned offered_by(const struct ehlo *e)
 	       (f->smtputf8 ? UTF8 : 0u) | (f->dsn ? DSN : 0u) | (f->chunking ? CHUNKING : 0u) |
 	       (f->enhanced_codes ? CODES : 0u) | (f->size ? SIZE : 0u) |
 	       (e->starttls ? STARTTLS : 0u) | (e->auth ? AUTH : 0u) |
-	       (e->auth_plain ? PLAIN : 0u) | (e->auth_login ? LOGIN : 0u);
+	       ((e->mechanisms & sasl_bit(PROVIDER_AUTH_PLAIN)) ? PLAIN : 0u) |
+	       ((e->mechanisms & sasl_bit(PROVIDER_AUTH_LOGIN)) ? LOGIN : 0u);
 }
 
 static const struct {

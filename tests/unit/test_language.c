@@ -63,7 +63,7 @@ static void nearest(void **state)
 		{ SECTION_LISTEN, "certficate", "certificate" },
 		{ SECTION_LISTEN, "max_recipients", "max-recipients" },
 		{ SECTION_PROVIDER, "pasword-file", "password-file" },
-		{ SECTION_PROVIDER, "oauth", "oauth2" },
+		{ SECTION_PROVIDER, "0auth2", "oauth2" },
 		{ SECTION_ROUTE, "recipients", "recipient" },
 	};
 

@@ -15,7 +15,8 @@
 #define ASK_LOGIN   "334 VXNlcm5hbWU6\r\n"
 #define ASK_SECRET  "334 UGFzc3dvcmQ6\r\n"
 #define OFFER_PLAIN "AUTH LOGIN PLAIN"
-#define OFFER_LOGIN "AUTH CRAM-MD5 LOGIN"
+#define OFFER_LOGIN "AUTH GSSAPI LOGIN"
+#define OFFER_CRAM  "AUTH CRAM-MD5"
 #define WELCOME     "235 2.7.0 in\r\n"
 
 static void set_login(struct stage *s)
@@ -91,7 +92,15 @@ static const struct exchange exchanges[] = {
 	  535,
 	  false },
 	{ OFFER_LOGIN, { "AUTH LOGIN\r\n", "502 no\r\n" }, 502, false },
-	{ "AUTH CRAM-MD5 XOAUTH2", { NULL }, 451, true },
+	/* a challenge of RFC 2195 2, and ours; then ones that are none */
+	{ OFFER_CRAM,
+	  { "AUTH CRAM-MD5\r\n", "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n",
+	    "dXNlciBhYjkxZDIyMmM5ZmZiNDE3NDBiMGQ5MWQyY2IyN2Y4Nw==\r\n", WELCOME },
+	  0,
+	  false },
+	{ OFFER_CRAM, { "AUTH CRAM-MD5\r\n", "334 <not@base64>\r\n" }, 451, true },
+	{ "AUTH PLAIN CRAM-MD5 LOGIN", { "AUTH CRAM-MD5\r\n", "535 no\r\n" }, 535, false },
+	{ "AUTH GSSAPI XOAUTH2", { NULL }, 451, true },
 	{ "AUTH PLAINLY", { NULL }, 451, true },
 	{ "AUTH", { NULL }, 451, true },
 	{ "PIPELINING", { NULL }, 451, true }, /* what was offered in clear does not count */

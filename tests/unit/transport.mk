@@ -5,9 +5,11 @@ unit_programs += \
 	tests/unit/test_connection \
 	tests/unit/test_ehlo \
 	tests/unit/test_expect \
+	tests/unit/test_hints \
 	tests/unit/test_login \
 	tests/unit/test_opening \
 	tests/unit/test_reply_reader \
+	tests/unit/test_sasl \
 	tests/unit/test_transaction
 transport_stage = tests/unit/transport_stage.c tests/unit/transport_stage.h
 transport_tls = $(transport_stage) tests/unit/transport_tls.c tests/unit/transport_tls.h
