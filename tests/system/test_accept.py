@@ -43,7 +43,8 @@ def test_ehlo_lists_the_extensions(daemon):
         assert client.esmtp_features == {"pipelining": "", "8bitmime": "",
                                          "size": str(50 * 1024 * 1024),
                                          "enhancedstatuscodes": "", "dsn": "",
-                                         "smtputf8": ""}
+                                         "smtputf8": "", "chunking": "",
+                                         "limits": "RCPTMAX=1000"}
 
 
 def test_helo_is_enough_for_a_mail(daemon, sink):
