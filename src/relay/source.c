@@ -68,6 +68,7 @@ int source_open(struct source **source_r, struct reader *reader, uint64_t id,
 	s->reader = reader;
 	s->blob = facts_r->blob;
 	trace_format_received(&facts_r->trace, id, &s->front);
+	s->source.length = s->front.length + facts_r->size;
 	*source_r = &s->source;
 	return 0;
 }

@@ -24,8 +24,8 @@ static void log_reply(const struct connection *c, const struct reply *reply)
 		          log_quoted(reply->text == NULL ? "" : reply->text));
 }
 
-/* 421 closes the connection whatever it answers (RFC 5321 3.8); to a final dot it is
- * a reply like any other, too. */
+/* 421 closes the connection whatever it answers (RFC 5321 3.8); to the end of a content
+ * it is a reply like any other, too. */
 static void got_421(struct connection *c, const struct expect *front, const struct reply *reply,
                     uint64_t sent)
 {
@@ -37,12 +37,14 @@ static void got_421(struct connection *c, const struct expect *front, const stru
 	}
 	c->finishing = true;
 	c->ended = "the peer closes the connection";
-	if (front != NULL && front->kind == EXPECT_DOT && sent >= front->end) {
-		struct expect dot = expects_pop(&c->expects);
+	if (front != NULL && (front->kind == EXPECT_DOT || front->kind == EXPECT_BDAT) &&
+	    sent >= front->end) {
+		struct expect last = expects_pop(&c->expects);
 
-		if (!transactions_got(c, &dot, reply))
+		if (!transactions_got(c, &last, reply))
 			return;
 	}
+	c->dismissed = true;
 	reply_copy(&why, reply);
 	connection_end(c, &why);
 }
@@ -62,6 +64,7 @@ static void got_reply(struct connection *c, const struct reply *reply, uint64_t 
 	struct expect expect;
 
 	log_reply(c, reply);
+	c->heard_us = loop_now(c->transport->loop);
 	if (reply->code == 421) {
 		got_421(c, front, reply, sent);
 		return;

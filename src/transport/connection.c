@@ -47,6 +47,7 @@ static const int64_t patience_of[EXPECT_KINDS] = {
 	[EXPECT_RSET] = PATIENCE_MAIL, [EXPECT_MAIL] = PATIENCE_MAIL,
 	[EXPECT_RCPT] = PATIENCE_RCPT, [EXPECT_DATA] = PATIENCE_DATA,
 	[EXPECT_DOT] = PATIENCE_DOT,   [EXPECT_EMPTY_DOT] = PATIENCE_DOT,
+	[EXPECT_BDAT] = PATIENCE_DOT,
 };
 
 /* Callbacks of the owner */
@@ -393,7 +394,7 @@ struct connection *connection_new_on(const struct transport *transport, struct s
 
 void connection_submit(struct connection *c, struct transaction *t)
 {
-	struct reply refusal = { 0 };
+	bool waits = c->expects.count > 0 || c->flights != NULL;
 
 	t->next = NULL;
 	if (t->results == NULL)
@@ -404,14 +405,13 @@ void connection_submit(struct connection *c, struct transaction *t)
 		c->queue_last->next = t;
 	c->queue_last = t;
 	c->queue_count++;
-	/* No callback from in here: what cannot be sent goes back on the next turn. */
 	if (c->queue_count > TRANSACTIONS_MAX)
 		finish(c, "too many transactions were queued");
-	if (c->finishing || !compose_possible(t, &c->ehlo.facts, &refusal))
+	/* No callback from in here: what is to be told is told soon. */
+	if (transactions_write(c))
 		timer_start(&c->depart, 0);
-	else
-		connection_advance(c);
-	reply_release(&refusal);
+	else if (!waits)
+		connection_wait(c);
 }
 
 void connection_finish(struct connection *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* expect.c - the commands whose replies are due, in the order they were written.
  *
- * Bounded by what is in flight: at most two transactions and their recipients. The
+ * Bounded by what is in flight: `pipeline` transactions and their recipients. The
  * memory goes back when nothing is due, so that an idle connection has none.
  */
 #include "transport/private.h"

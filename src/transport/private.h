@@ -29,6 +29,12 @@
 
 /* Octets of a body read and encoded at once; one recv() of the peer. */
 #define BODY_PIECE       (64 * 1024)
+/* A content of at most so many octets is sent behind its envelope before anybody took that (RFC
+ * 3030, RFC 2920): little is lost if nobody does. */
+#define EAGER_LENGTH_MAX (256 * 1024)
+/* The same is done only if the peer was heard so lately: one that closes a connection it finds
+ * idle has then not been handed a whole message, of which nobody knows what became. */
+#define EAGER_SILENCE    (5 * CLOCK_SEC)
 /* Transactions a connection holds, in flight or waiting; the owner grants a few ahead. */
 #define TRANSACTIONS_MAX 1000
 /* RFC 4954 4: the longest line of AUTH. */
@@ -75,6 +81,7 @@ enum expect_kind {
 	EXPECT_DATA,
 	EXPECT_DOT,
 	EXPECT_EMPTY_DOT,
+	EXPECT_BDAT,
 	EXPECT_KINDS
 };
 
@@ -103,7 +110,8 @@ void expects_release(struct expects *e);
 
 enum flight_phase {
 	FLIGHT_COMMANDS, /* MAIL, RCPT, DATA are being written or answered */
-	FLIGHT_BODY,     /* 354 came, the content is being written */
+	FLIGHT_BODY,     /* 354 came or BDAT was said, the content is being written */
+	FLIGHT_BROKEN,   /* the content could not be read to its end */
 	FLIGHT_ENDED,    /* all is written, the last reply is due */
 };
 
@@ -112,14 +120,16 @@ struct flight {
 	struct transaction *t;
 	struct flight *next;
 	enum flight_phase phase;
-	size_t step;      /* of the next command: 0 MAIL, 1..count RCPT, then DATA, then none */
+	size_t step;      /* of the next command: 0 MAIL, 1..count RCPT, then DATA or BDAT */
 	size_t due;       /* replies */
 	size_t answered;  /* recipients */
 	size_t accepted;  /* recipients */
 	bool mailed;      /* MAIL was accepted */
 	bool refused;     /* MAIL, DATA or the content was: t->reply says how */
 	uint64_t body_at; /* our output when the body began */
-	uint64_t dot_at;  /* our output with the final dot; 0: not written */
+	uint64_t dot_at;  /* our output with the last of the content; 0: not written */
+	bool chunk;       /* BDAT n LAST, not DATA */
+	uint64_t left;    /* octets of the chunk not yet written */
 	struct dot_encoder dots;
 };
 
@@ -190,6 +200,8 @@ struct connection {
 	uint64_t messages;  /* MAILs written */
 	uint64_t completed; /* transactions that got all their replies */
 	uint64_t sent;      /* what of our output had left at the end */
+	bool dismissed;     /* the peer said 421: nothing behind that was looked at */
+	int64_t heard_us;   /* monotonic: the last reply */
 };
 
 /* One state: what is written on entering, what is done with the reply. */
@@ -259,10 +271,12 @@ void got_auth(struct connection *c, const struct reply *reply);
 void login_release(struct connection *c); /* wipes what was told */
 
 /* outgoing.c */
-/* Writes what may be written now. */
+/* Writes what may be written now; true: there is something to tell the owner. */
+bool transactions_write(struct connection *c);
+/* The same, and tells. */
 bool transactions_advance(struct connection *c); /* alive */
-/* Octets that end with the dot, as EXPECT_DOT or EXPECT_EMPTY_DOT. */
-void outgoing_dot(struct connection *c, struct flight *f, enum expect_kind kind,
+/* The last octets of a flight, as EXPECT_DOT, EXPECT_EMPTY_DOT or EXPECT_BDAT. */
+void outgoing_end(struct connection *c, struct flight *f, enum expect_kind kind,
                   const struct bytes *octets);
 
 /* transaction.c */

@@ -19,6 +19,7 @@ static const char *const kind_names[EXPECT_KINDS] = {
 	[EXPECT_DATA] = "DATA",
 	[EXPECT_DOT] = "end of data",
 	[EXPECT_EMPTY_DOT] = "end of empty data",
+	[EXPECT_BDAT] = "BDAT",
 };
 
 /* Results */
@@ -172,7 +173,7 @@ static bool got_data(struct connection *c, const struct expect *expect, const st
 		struct bytes dot = { 0 };
 
 		bytes_append_text(&dot, ".\r\n");
-		outgoing_dot(c, f, EXPECT_EMPTY_DOT, &dot);
+		outgoing_end(c, f, EXPECT_EMPTY_DOT, &dot);
 		bytes_release(&dot);
 		return true;
 	}
@@ -191,6 +192,14 @@ static bool got_dot(struct connection *c, const struct expect *expect, const str
 	return true;
 }
 
+/* What is refused after a refusal belongs to that one; what is taken then cannot be. */
+static bool got_bdat(struct connection *c, const struct expect *expect, const struct reply *reply)
+{
+	if (flight_failed(expect->flight))
+		return is_refused(reply);
+	return got_dot(c, expect, reply);
+}
+
 /* Whatever it says, there was nothing to send. */
 static bool got_empty_dot(struct connection *c, const struct expect *expect,
                           const struct reply *reply)
@@ -204,6 +213,7 @@ static bool (*const got[EXPECT_KINDS])(struct connection *c, const struct expect
                                        const struct reply *reply) = {
 	[EXPECT_RSET] = got_rset, [EXPECT_MAIL] = got_mail, [EXPECT_RCPT] = got_rcpt,
 	[EXPECT_DATA] = got_data, [EXPECT_DOT] = got_dot,   [EXPECT_EMPTY_DOT] = got_empty_dot,
+	[EXPECT_BDAT] = got_bdat,
 };
 
 /* Nothing is left to be said about this message. */
@@ -219,7 +229,9 @@ static bool finish_first(struct connection *c)
 	struct flight *f = c->flights;
 	struct transaction *t;
 
-	c->needs_rset = f->phase == FLIGHT_COMMANDS && f->mailed;
+	/* When BDAT was refused nobody knows what is left of the transaction (RFC 3030 4.2). */
+	c->needs_rset =
+		f->mailed && (f->chunk ? f->t->reply.code / 100 != 2 : f->phase == FLIGHT_COMMANDS);
 	t = flight_shift(c);
 	transaction_settle(t);
 	c->completed++;
@@ -258,20 +270,24 @@ bool transactions_got_early(struct connection *c, const struct reply *reply, uin
 
 /* The end */
 
-static enum transaction_end end_of(const struct flight *f, uint64_t sent)
+static enum transaction_end end_of(const struct connection *c, const struct flight *f)
 {
-	return f->dot_at > 0 && sent >= f->dot_at ? TRANSACTION_INDETERMINATE : TRANSACTION_UNSENT;
+	if (f->dot_at == 0 || c->sent < f->dot_at || c->dismissed)
+		return TRANSACTION_UNSENT;
+	return TRANSACTION_INDETERMINATE;
 }
 
 bool transactions_end(struct connection *c, const struct reply *why)
 {
-	bool alive = true;
+	bool alive = true, behind = false;
 
 	while (alive && c->flights != NULL) {
 		bool failed = flight_failed(c->flights);
-		enum transaction_end end = end_of(c->flights, c->sent);
+		enum transaction_end end = end_of(c, c->flights);
 		struct transaction *t = flight_shift(c);
 
+		t->behind = behind;
+		behind = true;
 		if (failed)
 			transaction_settle(t);
 		else

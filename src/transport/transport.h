@@ -26,6 +26,7 @@ struct source {
 	 * message is gone. */
 	int (*read)(struct source *source, struct bytes *out, size_t max);
 	void (*free)(struct source *source);
+	uint64_t length; /* octets that all reads give together (BDAT says them beforehand) */
 };
 
 struct recipient_result {
@@ -56,11 +57,13 @@ struct transaction {
 	size_t count;
 	struct source *source;
 	int64_t depart_us; /* monotonic: MAIL is not written before */
+	size_t depth;      /* most in flight, it included, when MAIL is written; 0: `pipeline` */
 
 	enum transaction_end end;
 	int64_t mail_written_us;          /* monotonic; 0: MAIL was never written */
 	struct recipient_result *results; /* count of them */
 	struct reply reply;               /* the last word on the message, or why it ended */
+	bool behind; /* not replied, and another was in flight before it: that one may be why */
 
 	struct transaction *next; /* the connection's */
 };

@@ -60,6 +60,7 @@ static struct source *source_of(const char *body)
 			bytes_append_char(&t->text, *body == '_' ? ' ' : *body);
 	}
 	bytes_append_text(&t->text, "\r\n");
+	t->source.length = t->text.length;
 	return &t->source;
 }
 

@@ -16,6 +16,7 @@
 
 #define BODY         "Subject: x\r\n\r\n.dot\r\n"
 #define HEARD_BODY   "Subject: x\r\n\r\n..dot\r\n.\r\n"
+#define HEARD_CHUNK  "BDAT 20 LAST\r\n" BODY
 #define TRANSACTIONS 4
 #define RECIPIENTS   2
 
@@ -71,7 +72,7 @@ static struct transaction *make_transaction(void)
 	struct transaction *t = memory_new(sizeof *t);
 	struct body *b = memory_new(sizeof *b);
 
-	b->source = (struct source){ .read = body_read, .free = body_free };
+	b->source = (struct source){ .read = body_read, .free = body_free, .length = strlen(BODY) };
 	t->source = &b->source;
 	t->sender.text = memory_text("a@example.org");
 	t->recipients = memory_new_array(RECIPIENTS, sizeof *t->recipients);
@@ -89,13 +90,18 @@ static void submit(struct play *p)
 	connection_submit(p->connection, make_transaction());
 }
 
-static size_t count_bodies(const struct play *p)
+static size_t count_of(const struct play *p, const char *what)
 {
-	size_t count = 0, length = strlen(HEARD_BODY);
+	size_t count = 0, length = strlen(what);
 
 	for (size_t i = 0; i + length <= p->heard.length; i++)
-		count += memcmp(p->heard.data + i, HEARD_BODY, length) == 0;
+		count += memcmp(p->heard.data + i, what, length) == 0;
 	return count;
+}
+
+static size_t count_bodies(const struct play *p)
+{
+	return count_of(p, HEARD_BODY) + count_of(p, HEARD_CHUNK);
 }
 
 static void on_ready(void *context, const struct peer_facts *facts)

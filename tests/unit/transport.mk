@@ -1,5 +1,6 @@
 # Each plays a connection against a peer on a stage; see transport_stage.h.
 unit_programs += \
+	tests/unit/test_chunking \
 	tests/unit/test_compose \
 	tests/unit/test_connecting \
 	tests/unit/test_connection \
@@ -13,6 +14,7 @@ unit_programs += \
 	tests/unit/test_transaction
 transport_stage = tests/unit/transport_stage.c tests/unit/transport_stage.h
 transport_tls = $(transport_stage) tests/unit/transport_tls.c tests/unit/transport_tls.h
+tests_unit_test_chunking_SOURCES = tests/unit/test_chunking.c $(transport_stage)
 tests_unit_test_compose_SOURCES = tests/unit/test_compose.c $(transport_stage)
 tests_unit_test_connection_SOURCES = tests/unit/test_connection.c $(transport_stage)
 tests_unit_test_connecting_SOURCES = tests/unit/test_connecting.c $(transport_stage)

@@ -41,7 +41,7 @@ static struct text_source *text_source(const char *text, size_t length)
 {
 	struct text_source *s = memory_new(sizeof *s);
 
-	s->source = (struct source){ .read = text_read, .free = text_free };
+	s->source = (struct source){ .read = text_read, .free = text_free, .length = length };
 	s->text = memory_text_of(text, length);
 	s->length = length;
 	return s;
