@@ -72,6 +72,26 @@ static void check_relay_from(const struct settings *s, size_t index, struct prob
 		check_relay_network(l, &l->relay_from[i], &place, problems);
 }
 
+/* A proxy may say that its client is anybody: it decides who may relay. */
+static void check_proxy(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct listener_settings *l = &s->listeners[index];
+	struct place protocol = { s, SECTION_LISTEN, index, "proxy-protocol" };
+	struct place from = { s, SECTION_LISTEN, index, "proxy-from" };
+
+	if (l->proxy_protocol && l->proxy_from_count == 0 && !l->is_unix)
+		problem_at(problems, &protocol,
+		           "says who the client is, so name the proxies that may: write "
+		           "proxy-from = { \"127.0.0.0/8\" }");
+	if (!l->proxy_protocol && l->proxy_from_count > 0)
+		note_at(problems, &from, "is not used: proxy-protocol is false");
+	for (size_t i = 0; l->proxy_protocol && i < l->proxy_from_count; i++)
+		if (l->proxy_from[i].prefix == 0)
+			problem_at(problems, &from,
+			           "names every address, so that everybody may say to be this "
+			           "host: name the proxies only");
+}
+
 /* --- TLS of listeners --- */
 
 static void check_readable(const char *file, const struct place *place, struct problems *problems)
@@ -152,6 +172,7 @@ void check_listeners(struct settings *s, struct problems *problems)
 		check_duplicate_listener(s, i, problems);
 		check_listener_tls(s, i, problems);
 		check_relay_from(s, i, problems);
+		check_proxy(s, i, problems);
 		if (l->auth == AUTH_ANY && s->mode != MODE_CATCH)
 			problem_at(problems, &auth,
 			           "\"any\" accepts every login and goes with --catch "

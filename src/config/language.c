@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "mail/header.h"
 
 #define TABLE_END            \
 	{                    \
@@ -133,8 +134,17 @@ static const struct setting listen_options[] = {
 	  NULL, "5min" },
 	{ "bare-newline", SETTING_CHOICE_FLAG, LISTENER(reject_bare_newline), 0, 0, 0,
 	  newline_choices, "normalize" },
-	{ "rate-per-client", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
-	{ "proxy-protocol", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "max-header-size", SETTING_SIZE, LISTENER(max_header_size), 0, 1024, HEADER_MAX, NULL,
+	  "128KiB" },
+	/* Postfix's smtpd_min_data_rate: a modem of 1985 is faster, a slow-drip attack is not. */
+	{ "min-data-rate", SETTING_SIZE, LISTENER(min_data_rate), 0, 0, 1 << 30, NULL, "500" },
+	{ "rate-per-client", SETTING_RATES, LISTENER(client_rates), LISTENER(client_rate_count), 0,
+	  0, NULL, NULL },
+	{ "max-errors-per-client", SETTING_COUNT, LISTENER(max_errors_per_client), 0, 0,
+	  LIMIT_COUNT, NULL, "300" },
+	{ "proxy-protocol", SETTING_FLAG, LISTENER(proxy_protocol), 0, 0, 0, NULL, "false" },
+	{ "proxy-from", SETTING_NETWORKS, LISTENER(proxy_from), LISTENER(proxy_from_count), 0, 0,
+	  NULL, NULL },
 	TABLE_END,
 };
 

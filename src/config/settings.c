@@ -35,6 +35,8 @@ static void listener_release(struct listener_settings *l)
 	free(l->key);
 	free(l->users);
 	free(l->relay_from);
+	free(l->proxy_from);
+	free(l->client_rates);
 }
 
 static void provider_release(struct provider_settings *p)

@@ -87,6 +87,14 @@ struct listener_settings {
 	size_t max_connections_per_client;
 	int64_t idle_timeout_us;  /* RFC 5321 4.5.3.2.7: 5 minutes */
 	bool reject_bare_newline; /* bare-newline = "reject" */
+	bool proxy_protocol;
+	struct network *proxy_from; /* who may speak it */
+	size_t proxy_from_count;
+	struct rate *client_rates; /* rate-per-client: messages of one address */
+	size_t client_rate_count;
+	size_t max_errors_per_client; /* a minute; 0: no limit */
+	uint64_t max_header_size;
+	uint64_t min_data_rate; /* octets a second; 0: no limit */
 };
 
 struct provider_settings {

@@ -57,6 +57,7 @@ enum stream_due {
 	DUE_ARRIVED = 8,  /* the other end of a pair sent something, or ended */
 	DUE_DRAINED = 16,
 	DUE_CLOSED = 32,
+	DUE_EARLY = 64, /* the beginning of a handshake is here already */
 };
 
 /* The other end of a pair and what it sent. */
@@ -138,6 +139,7 @@ void wire_connect(struct stream *s, const struct sockaddr *address, socklen_t le
 void secure_start(struct stream *s, struct tls_context *tls, const char *peer_name);
 void secure_begin(struct stream *s);                                 /* the client's first flight */
 void secure_take(struct stream *s, const void *data, size_t length); /* from the wire */
+void secure_take_early(struct stream *s);                            /* what was there before */
 void secure_fill(struct stream *s, size_t wire_max);                 /* encrypts output */
 void secure_end(struct stream *s);                                   /* close_notify */
 bool secure_done(const struct stream *s);

@@ -25,7 +25,8 @@ struct secure {
 	struct span feed; /* received, not yet taken by OpenSSL */
 	struct tls_peer peer;
 	char description[80];
-	bool done; /* the handshake */
+	bool done;         /* the handshake */
+	struct flow early; /* input that came before TLS was begun; empty but for a moment */
 };
 
 static int bio_write(BIO *bio, const char *data, int length)
@@ -246,6 +247,33 @@ const char *stream_tls_description(const struct stream *s)
 	return stream_is_tls(s) ? s->secure->description : NULL;
 }
 
+void secure_take_early(struct stream *s)
+{
+	struct flow early = s->secure->early;
+	struct span input = flow_span(&early);
+
+	s->secure->early = (struct flow){ 0 };
+	secure_take(s, input.data, input.length);
+	flow_release(&early);
+}
+
+void stream_start_tls_behind(struct stream *s, struct tls_context *tls)
+{
+	struct span input = stream_input(s);
+	struct flow early = { 0 };
+
+	if (input.length > 0)
+		flow_append(&early, input.data, input.length);
+	stream_consume(s, input.length);
+	stream_start_tls(s, tls, NULL);
+	if (s->secure == NULL || s->over || early.length == 0) {
+		flow_release(&early);
+		return;
+	}
+	s->secure->early = early;
+	stream_set_due(s, DUE_EARLY);
+}
+
 void stream_start_tls(struct stream *s, struct tls_context *tls, const char *peer_name)
 {
 	if (s->dead || s->over || s->closing)
@@ -271,6 +299,7 @@ void secure_free(struct secure **sp)
 		return;
 	*sp = NULL;
 	SSL_free(secure->ssl);
+	flow_release(&secure->early);
 	tls_peer_release(&secure->peer);
 	free(secure);
 }

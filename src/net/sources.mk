@@ -7,6 +7,8 @@ net_sources = \
 	src/net/loop.h \
 	src/net/output.c \
 	src/net/private.h \
+	src/net/proxy.c \
+	src/net/proxy.h \
 	src/net/resolve.c \
 	src/net/resolve.h \
 	src/net/secure.c \

@@ -286,6 +286,8 @@ void stream_tell(struct stream *s)
 	s->due = 0;
 	if ((due & DUE_CONNECTED) && !s->dead)
 		tell(s, s->events->connected);
+	if ((due & DUE_EARLY) && !s->dead && !s->over && !s->closing)
+		secure_take_early(s);
 	if ((due & DUE_SECURED) && !s->dead)
 		tell(s, s->events->secured);
 	if ((due & DUE_READABLE) && stream_input_length(s) > 0)

@@ -98,6 +98,9 @@ uint64_t stream_sent(const struct stream *s);
  * of its own.
  * `peer_name` (client only): the name or address to verify; a name is sent as SNI. */
 void stream_start_tls(struct stream *s, struct tls_context *tls, const char *peer_name);
+/* The same as a server, but input that is left is the beginning of the handshake: only for what may
+ * stand in clear before it, a PROXY header. */
+void stream_start_tls_behind(struct stream *s, struct tls_context *tls);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL; valid while the stream lives. */
 const char *stream_tls_description(const struct stream *s);
@@ -105,5 +108,7 @@ const char *stream_tls_description(const struct stream *s);
 /* "127.0.0.1", "::1", "unix:uid=1000", "memory"; valid while the stream lives. */
 const char *stream_peer(const struct stream *s);
 const char *stream_peer_port(const struct stream *s);
+/* Whom a trusted proxy speaks for; texts as stream_peer() gives them. */
+void stream_set_peer(struct stream *s, const char *peer, const char *port);
 
 #endif

@@ -274,3 +274,9 @@ const char *stream_peer_port(const struct stream *s)
 {
 	return s->port;
 }
+
+void stream_set_peer(struct stream *s, const char *peer, const char *port)
+{
+	snprintf(s->peer, sizeof s->peer, "%s", peer);
+	snprintf(s->port, sizeof s->port, "%s", port);
+}

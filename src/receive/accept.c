@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 
 const struct refusal refusal_too_big = { 552, "5.3.4", "Message is larger than this server takes" };
@@ -71,6 +72,7 @@ static void sender_accept(struct session *s, struct address *sender,
                           const struct mail_parameters *parameters)
 {
 	const struct listener_settings *listener = s->receive->listener;
+	int wait;
 
 	s->envelope.sender = *sender;
 	s->envelope.body = parameters->body;
@@ -84,6 +86,11 @@ static void sender_accept(struct session *s, struct address *sender,
 		session_refuse(s, &login_required, NULL);
 	} else if (parameters->size > listener->max_message_size) {
 		session_refuse(s, &refusal_too_big, NULL);
+	} else if (!admission_message(s, &wait)) {
+		log_info("message deferred client=%s reason=rate-per-client wait=%ds",
+		         stream_peer(s->stream), wait);
+		session_replyf(s, 450, "4.7.1",
+		               "Too many messages from your address, try again in %d s", wait);
 	} else if (!reserve(s, parameters->size)) {
 		session_refuse(s, &refusal_no_room, NULL);
 	} else {

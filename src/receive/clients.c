@@ -26,6 +26,8 @@
 
 struct clients {
 	unsigned char key[16];
+	struct rates *rates;
+	_Atomic size_t distinct; /* slots of clients that are in use */
 	_Atomic uint64_t slots[SETS][SLOTS];
 };
 
@@ -34,11 +36,24 @@ struct clients *clients_new(void)
 	struct clients *clients = memory_new(sizeof *clients);
 
 	digest_random(clients->key, sizeof clients->key);
+	clients->rates = rates_new();
 	return clients;
+}
+
+struct rates *clients_rates(struct clients *clients)
+{
+	return clients->rates;
+}
+
+size_t clients_distinct(const struct clients *clients)
+{
+	return atomic_load_explicit(&clients->distinct, memory_order_relaxed);
 }
 
 void clients_free(struct clients **clients)
 {
+	if (*clients != NULL)
+		rates_free(&(*clients)->rates);
 	free(*clients);
 	*clients = NULL;
 }
@@ -72,7 +87,8 @@ static size_t set_count(_Atomic uint64_t *set, uint64_t tag)
 	return sum;
 }
 
-size_t clients_enter(struct clients *clients, struct span key, struct client_count *count_r)
+static size_t enter(struct clients *clients, struct span key, bool client,
+                    struct client_count *count_r)
 {
 	uint64_t hash = digest_siphash(clients->key, key);
 	/* The lowest bit keeps the tag from being 0, which stands for not counted. */
@@ -88,9 +104,22 @@ size_t clients_enter(struct clients *clients, struct span key, struct client_cou
 			continue;
 		count_r->tag = tag;
 		count_r->set = number;
+		count_r->client = client;
+		if (fresh && client)
+			atomic_fetch_add_explicit(&clients->distinct, 1, memory_order_relaxed);
 		return set_count(set, tag);
 	}
 	return 0;
+}
+
+size_t clients_enter(struct clients *clients, struct span key, struct client_count *count_r)
+{
+	return enter(clients, key, true, count_r);
+}
+
+size_t clients_enter_total(struct clients *clients, struct span key, struct client_count *count_r)
+{
+	return enter(clients, key, false, count_r);
 }
 
 void clients_leave(struct clients *clients, struct client_count *count)
@@ -106,6 +135,9 @@ void clients_leave(struct clients *clients, struct client_count *count)
 
 		while ((old & ~COUNT_MASK) == count->tag && (old & COUNT_MASK) > 0) {
 			if (atomic_compare_exchange_weak(&set[i], &old, old - 1)) {
+				if (count->client && (old & COUNT_MASK) == 1)
+					atomic_fetch_sub_explicit(&clients->distinct, 1,
+					                          memory_order_relaxed);
 				memset(count, 0, sizeof *count);
 				return;
 			}

@@ -38,6 +38,8 @@ struct data {
 
 static const struct refusal bare = { 554, "5.6.0", "Bare CR or LF in the content is refused" };
 static const struct refusal looping = { 554, "5.4.6", "Routing loop: too many Received fields" };
+static const struct refusal header_too_big = { 552, "5.3.4",
+	                                       "Header is larger than this server takes" };
 /* RFC 5322 has no NUL, half of what reads mail stops at one, and next hops refuse it: better the
  * client hears it than the sender of a bounce. */
 static const struct refusal has_nul = { 554, "5.6.0", "NUL in the content is refused" };
@@ -51,8 +53,11 @@ int64_t data_deadline(const struct session *s)
 {
 	const struct data *d = s->data;
 
-	return d->started_us + session_patience(s) +
-	       (int64_t)(d->received / DATA_RATE_MIN) * CLOCK_SEC;
+	uint64_t rate = s->receive->listener->min_data_rate;
+
+	if (rate == 0)
+		return INT64_MAX;
+	return d->started_us + session_patience(s) + (int64_t)(d->received / rate) * CLOCK_SEC;
 }
 
 static void chunks_drop(struct data *d)
@@ -254,12 +259,25 @@ static void data_accept(struct data *d)
 	receive->store.put(receive->store.context, put);
 }
 
+/* Content that does not begin with a field is all body. */
+static bool has_large_header(const struct data *d)
+{
+	struct span header = put_header(d->put);
+	struct header_reader r = header_reader(header);
+	struct header_field first;
+
+	return header.length >= d->session->receive->listener->max_header_size &&
+	       header_next(&r, &first) && first.whole.data == header.data;
+}
+
 static void data_end(struct data *d)
 {
 	struct session *s = d->session;
 
 	if (d->put->first_piece > 0 && !d->header_done)
 		keep_header(d, bytes_span(&d->put->body));
+	if (d->fault == NULL && has_large_header(d))
+		fault(d, &header_too_big);
 	if (d->fault == NULL && trace_count_hops(put_header(d->put)) > TRACE_HOPS_MAX)
 		fault(d, &looping);
 	if (d->fault == NULL) {

@@ -35,21 +35,33 @@ static struct peer peer_parse(const char *text)
 	return peer;
 }
 
+static bool is_in(const struct network *networks, size_t count, const struct peer *peer)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (network_contains(&networks[i], peer->family, peer->address))
+			return true;
+	}
+	return false;
+}
+
+/* Who may open the file of a Unix listener was decided by its mode. */
+bool policy_may_proxy(const struct listener_settings *listener, const char *peer)
+{
+	struct peer from = peer_parse(peer);
+
+	if (from.family == AF_INET || from.family == AF_INET6)
+		return is_in(listener->proxy_from, listener->proxy_from_count, &from);
+	return from.family == AF_UNIX;
+}
+
 bool policy_may_relay(const struct listener_settings *listener, const char *peer)
 {
 	struct peer from = peer_parse(peer);
-	size_t i;
 
 	/* auth = any is for the inbox only: the configuration lets nothing leave there. */
 	if (listener->open_relay || listener->auth == AUTH_ANY || from.family == AF_UNIX)
 		return true;
-	if (from.family == 0)
-		return false;
-	for (i = 0; i < listener->relay_from_count; i++) {
-		if (network_contains(&listener->relay_from[i], from.family, from.address))
-			return true;
-	}
-	return false;
+	return from.family != 0 && is_in(listener->relay_from, listener->relay_from_count, &from);
 }
 
 bool policy_is_local(const struct listener_settings *listener, const char *peer)

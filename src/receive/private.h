@@ -2,8 +2,8 @@
 /* private.h - what the files of receive/ share: the session, its states, its limits.
  *
  * session.c keeps the life of a session; verbs.c finds the command; accept.c holds MAIL,
- * RCPT and DATA; bdat.c BDAT; data.c the content; auth.c the login; policy.c and clients.c who may
- * do what.
+ * RCPT and DATA; bdat.c BDAT; data.c the content; auth.c the login; policy.c, admission.c,
+ * clients.c and rates.c who may do what, and how much of it.
  */
 #ifndef RECEIVE_PRIVATE_H
 #define RECEIVE_PRIVATE_H
@@ -14,32 +14,37 @@
 #include "receive/receive.h"
 
 /* Postfix's line_length_limit; RFC 5321 4.5.3.1.4 asks for 512 and what the extensions add. */
-#define COMMAND_LINE_MAX 2048 /* octets, line end included */
+#define COMMAND_LINE_MAX   2048 /* octets, line end included */
 /* RFC 4954 4: a base64 line of 12288 octets has to be accepted. */
-#define AUTH_LINE_MAX    12288 /* octets, line end included */
+#define AUTH_LINE_MAX      12288 /* octets, line end included */
 /* Postfix's smtpd_hard_error_limit: a client that only makes mistakes is not worth a session. */
-#define ERRORS_MAX       20 /* 5yz replies without an accepted message between */
+#define ERRORS_MAX         20 /* 5yz replies without an accepted message between */
 /* Postfix's smtpd_junk_command_limit: what costs us work and moves no mail. */
-#define JUNK_MAX         100 /* EHLO, HELO, NOOP, VRFY, RSET, HELP without an accepted message between */
+#define JUNK_MAX           100 /* EHLO, HELO, NOOP, VRFY, RSET, HELP without an accepted message between */
 /* Postfix's smtpd_recipient_overshoot_limit: beyond it each 452 counts as a mistake. */
-#define OVERSHOOT_MAX    1000 /* recipients over max-recipients */
-/* Postfix's smtpd_min_data_rate: a modem of 1985 is faster, a slow-drip attack is not. */
-#define DATA_RATE_MIN    500 /* octets a second */
+#define OVERSHOOT_MAX      1000 /* recipients over max-recipients */
 /* A chunk below this that is not the last one costs more than it brings: it counts as junk. */
-#define CHUNK_SMALL      64 /* octets */
+#define CHUNK_SMALL        64 /* octets */
 /* What a peer may still send of a message that is refused already, beside max-message-size. */
-#define SWALLOW_MAX      (1024 * 1024) /* octets */
+#define SWALLOW_MAX        (1024 * 1024) /* octets */
 /* RFC 5321 4.5.3.2.7, when the settings do not say. */
-#define IDLE_TIMEOUT_US  (5 * CLOCK_MIN)
+#define IDLE_TIMEOUT_US    (5 * CLOCK_MIN)
+/* A proxy sends its header at once; who does not is none. */
+#define PROXY_PATIENCE_US  (5 * CLOCK_SEC)
+/* From the first octet of TLS to the last of its handshake: a few round trips. */
+#define TLS_PATIENCE_US    (30 * CLOCK_SEC)
+/* Postfix's stress mode: so long may a client be silent while connections are short. */
+#define STRESS_PATIENCE_US (10 * CLOCK_SEC)
 /* RFC 5321 4.5.3.1.2: a domain, which is all that EHLO may give. */
-#define HELO_MAX         255 /* octets */
+#define HELO_MAX           255 /* octets */
 /* A message without SIZE= reserves this at MAIL, so that a full spool says so before the data. */
-#define RESERVE_MIN      4096 /* octets */
+#define RESERVE_MIN        4096 /* octets */
 
 /* RFC 5321 4.5.3.1.5; what does not fit is cut. */
 #define REPLY_LINE 512 /* octets of one line that we write, CRLF included */
 
 enum session_state {
+	SESSION_PROXY,  /* a PROXY header is awaited; nothing was said yet */
 	SESSION_TLS,    /* the handshake runs; no input is ours */
 	SESSION_START,  /* connected, or fresh inside TLS: EHLO or HELO is awaited */
 	SESSION_READY,  /* greeted; between transactions */
@@ -62,6 +67,7 @@ enum session_state {
 struct client_count {
 	uint64_t tag;
 	size_t set;
+	bool client; /* not a listener's total */
 };
 
 struct data;
@@ -89,6 +95,7 @@ struct session {
 	int64_t activity_us; /* monotonic: the last whole line or piece of content */
 	struct data *data;   /* NULL: no content is read */
 	struct client_count by_client, by_listener;
+	size_t all; /* connections of the listener when this one came */
 };
 
 /* ---- session.c -------------------------------------------------------- */
@@ -118,6 +125,8 @@ void session_close(struct session *s, const char *why);
 void session_hang_up(struct session *s, const char *enhanced, const char *text);
 /* Goes on after a completion; the session may be gone afterwards. */
 void session_resume(struct session *s);
+/* Patience is over; the session may be gone afterwards. */
+void session_time_out(struct session *s);
 bool session_secured(const struct session *s);
 int64_t session_now(const struct session *s);      /* monotonic */
 int64_t session_patience(const struct session *s); /* idle-timeout, in microseconds */
@@ -182,7 +191,7 @@ bool data_step(struct session *s);
 void bdat_start(struct session *s, uint64_t size, bool last, const struct refusal *refusal);
 /* As data_step(), for a chunk. */
 bool bdat_step(struct session *s);
-/* Monotonic time at which the content has to be here, by DATA_RATE_MIN. */
+/* Monotonic time at which the content has to be here, by min-data-rate. */
 int64_t data_deadline(const struct session *s);
 /* A request is with the writer: the session must stay until it is back. */
 bool data_outstanding(const struct data *data);
@@ -201,15 +210,47 @@ void auth_line(struct session *s, struct span line);
 bool policy_may_relay(const struct listener_settings *listener, const char *peer);
 /* Loopback or a Unix socket: bare names are this host's. */
 bool policy_is_local(const struct listener_settings *listener, const char *peer);
+/* Whether a peer may speak the PROXY protocol. */
+bool policy_may_proxy(const struct listener_settings *listener, const char *peer);
 /* What is counted for a peer: its IPv4 address, the /64 of its IPv6 address, else its text. */
 #define POLICY_KEY_MAX 64
 struct span policy_client_key(const char *peer, unsigned char key[POLICY_KEY_MAX]);
+
+/* ---- admission.c ---------------------------------------------------------- */
+
+/* The first thing of a session: waits for the proxy's word, begins TLS, greets, or refuses. */
+void admission_begin(struct session *s);
+bool admission_proxy_step(struct session *s);
+void admission_greet(struct session *s); /* 220 */
+/* Ends a session that is not let in, and says so in the log. */
+void admission_refuse(struct session *s, const char *why);
+void admission_error(struct session *s); /* a 5yz reply, for max-errors-per-client */
+/* Whether the client may begin one more message (rate-per-client); it is counted then. False with
+ * the seconds after which it may. */
+bool admission_message(struct session *s, int *wait_r);
+/* Times out the sessions that have been silent for so long. */
+void receive_relieve(struct receive *receive, int64_t idle_us);
+
+/* ---- rates.c -------------------------------------------------------------- */
+
+/* Buckets that leak, one for each key, in a table that never grows: of a full set the emptiest
+ * bucket is forgotten. Times are monotonic microseconds. */
+struct rates;
+struct rates *rates_new(void);
+void rates_free(struct rates **rates);
+/* How long until one more of `count` in `period_us` fits; 0: now. */
+int64_t rates_wait(struct rates *rates, struct span key, const struct rate *rate, int64_t now_us);
+void rates_charge(struct rates *rates, struct span key, const struct rate *rate, int64_t now_us);
 
 /* ---- clients.c ------------------------------------------------------------- */
 
 /* Counts one more of that key and returns how many there are now; 0: its set is full and it is not
  * counted. */
 size_t clients_enter(struct clients *clients, struct span key, struct client_count *count_r);
+/* The same for a listener's total, which is no client of clients_distinct(). */
+size_t clients_enter_total(struct clients *clients, struct span key, struct client_count *count_r);
+size_t clients_distinct(const struct clients *clients); /* clients that have a connection */
+struct rates *clients_rates(struct clients *clients);
 void clients_leave(struct clients *clients, struct client_count *count);
 
 #endif

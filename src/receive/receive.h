@@ -29,7 +29,7 @@ struct receive_store {
 	void *context;
 };
 
-/* Connections of each client address, counted by all workers (atomics). */
+/* Connections, messages and errors of each client address, counted by all workers (atomics). */
 struct clients;
 struct clients *clients_new(void);
 void clients_free(struct clients **clients);
@@ -45,6 +45,7 @@ struct receive {
 	struct clients *clients;
 	struct list sessions; /* open ones, and those whose request is still with the writer */
 	bool stopping;
+	int64_t relieved_us; /* private: when silent sessions last had to go for want of room */
 };
 /* Call it before the other members are used; they are the caller's to set. */
 void receive_init(struct receive *receive);

@@ -41,6 +41,20 @@ static bool is_between(const struct session *s)
 	return (BIT(s->state) & BETWEEN) != 0;
 }
 
+/* Monotonic time at which patience ends. */
+static int64_t session_deadline(const struct session *s)
+{
+	int64_t at = s->activity_us + session_patience(s);
+
+	if (s->state == SESSION_PROXY)
+		return s->activity_us + PROXY_PATIENCE_US;
+	if (s->state == SESSION_TLS)
+		return s->activity_us + TLS_PATIENCE_US;
+	if ((BIT(s->state) & CONTENT) != 0 && data_deadline(s) < at)
+		return data_deadline(s);
+	return at;
+}
+
 void session_enter(struct session *s, enum session_state next)
 {
 	if (s->state == next)
@@ -49,6 +63,10 @@ void session_enter(struct session *s, enum session_state next)
 	if (next == SESSION_WRITER && s->stream != NULL)
 		stream_pause(s->stream);
 	s->state = next;
+	if (next == SESSION_PROXY || next == SESSION_TLS) {
+		s->activity_us = session_now(s);
+		timer_start_at(&s->timer, session_deadline(s));
+	}
 }
 
 static size_t append(char line[REPLY_LINE], size_t length, const char *text)
@@ -103,8 +121,10 @@ void session_reply(struct session *s, int code, const char *enhanced, const char
 	if (code < 400)
 		return;
 	metric_add(METRIC_COMMANDS_REJECTED, 1);
-	if (code >= 500)
+	if (code >= 500) {
 		s->errors++;
+		admission_error(s);
+	}
 }
 
 void session_replyf(struct session *s, int code, const char *enhanced, const char *format, ...)
@@ -302,10 +322,18 @@ static bool line_step(struct session *s)
 
 /* What each state does with input; NULL: it waits. */
 static bool (*const steps[])(struct session *s) = {
-	[SESSION_TLS] = NULL,       [SESSION_START] = line_step, [SESSION_READY] = line_step,
-	[SESSION_MAIL] = line_step, [SESSION_RCPT] = line_step,  [SESSION_AUTH] = line_step,
-	[SESSION_DATA] = data_step, [SESSION_BDAT] = bdat_step,  [SESSION_CHUNKS] = line_step,
-	[SESSION_WRITER] = NULL,    [SESSION_OVER] = NULL,
+	[SESSION_PROXY] = admission_proxy_step,
+	[SESSION_TLS] = NULL,
+	[SESSION_START] = line_step,
+	[SESSION_READY] = line_step,
+	[SESSION_MAIL] = line_step,
+	[SESSION_RCPT] = line_step,
+	[SESSION_AUTH] = line_step,
+	[SESSION_DATA] = data_step,
+	[SESSION_BDAT] = bdat_step,
+	[SESSION_CHUNKS] = line_step,
+	[SESSION_WRITER] = NULL,
+	[SESSION_OVER] = NULL,
 };
 
 /* Takes what has come, as far as it goes. The session may be gone afterwards. */
@@ -334,12 +362,6 @@ void session_resume(struct session *s)
 
 /* ---- events ---------------------------------------------------------------- */
 
-static void session_greet(struct session *s)
-{
-	session_enter(s, SESSION_START);
-	session_replyf(s, 220, NULL, "%s ESMTP Penstock", s->receive->settings->hostname);
-}
-
 static void on_readable(void *context)
 {
 	session_run(context);
@@ -364,7 +386,7 @@ static void on_secured(void *context)
 	s->activity_us = session_now(s);
 	session_enter(s, SESSION_START);
 	if (s->receive->listener->tls == LISTENER_TLS_IMPLICIT)
-		session_greet(s);
+		admission_greet(s);
 	session_run(s);
 }
 
@@ -391,23 +413,10 @@ static const struct stream_events events = {
 	.closed = on_closed,
 };
 
-/* The timer is not moved by each command: when it fires it looks how long it really was, and sleeps
- * on. No deadline ever lies nearer than an idle timeout from the event that made it. */
-static void on_timer(void *context)
+void session_time_out(struct session *s)
 {
-	struct session *s = context;
-	int64_t now = session_now(s), at = s->activity_us + session_patience(s);
-
-	if (s->state == SESSION_WRITER || s->state == SESSION_OVER) {
-		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
-		return;
-	}
-	if ((BIT(s->state) & CONTENT) != 0 && data_deadline(s) < at)
-		at = data_deadline(s);
-	if (now < at) {
-		timer_start_at(&s->timer, at);
-		return;
-	}
+	if (s->state == SESSION_PROXY)
+		admission_refuse(s, "no PROXY header in time");
 	if (s->state == SESSION_TLS) {
 		stream_free(&s->stream); /* nothing can be said in the middle of a handshake */
 		session_enter(s, SESSION_OVER);
@@ -417,42 +426,33 @@ static void on_timer(void *context)
 	session_settle(s);
 }
 
-/* ---- the beginning ------------------------------------------------------- */
-
-/* Why nobody more is let in; NULL: come in. */
-static const char *admission_refusal(struct session *s, const char **enhanced_r)
+/* The timer is not moved by each command: when it fires it looks how long it really was, and sleeps
+ * on. Only session_enter() moves it, to a deadline that lies nearer than an idle timeout. */
+static void on_timer(void *context)
 {
-	const struct listener_settings *listener = s->receive->listener;
-	const char *peer = stream_peer(s->stream);
-	unsigned char key[POLICY_KEY_MAX];
-	size_t all, own;
+	struct session *s = context;
+	int64_t now = session_now(s), at = session_deadline(s);
 
-	*enhanced_r = "4.3.2";
-	if (s->receive->stopping)
-		return "Service is shutting down, closing";
-	if (s->receive->clients == NULL)
-		return NULL;
-	all = clients_enter(s->receive->clients, span_of_text(listener->name), &s->by_listener);
-	own = clients_enter(s->receive->clients, policy_client_key(peer, key), &s->by_client);
-	if (listener->max_connections > 0 && all > listener->max_connections)
-		return "Too many connections, try later";
-	*enhanced_r = "4.7.0";
-	if (listener->max_connections_per_client > 0 && own > listener->max_connections_per_client)
-		return "Too many connections from your address, try later";
-	return NULL;
+	if (s->state == SESSION_WRITER || s->state == SESSION_OVER) {
+		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
+		return;
+	}
+	if (now < at) {
+		timer_start_at(&s->timer, at);
+		return;
+	}
+	session_time_out(s);
 }
+
+/* ---- the beginning ------------------------------------------------------- */
 
 struct session *session_new(struct receive *receive, struct stream *stream)
 {
-	const struct listener_settings *listener = receive->listener;
 	struct session *s = memory_new(sizeof *s);
-	const char *refusal, *enhanced;
 
 	s->receive = receive;
 	s->stream = stream;
-	s->state = listener->tls == LISTENER_TLS_IMPLICIT ? SESSION_TLS : SESSION_START;
-	s->trusted = policy_may_relay(listener, stream_peer(stream));
-	s->local = policy_is_local(listener, stream_peer(stream));
+	s->state = SESSION_START;
 	s->activity_us = session_now(s);
 	envelope_init(&s->envelope);
 	list_append(&receive->sessions, &s->node);
@@ -460,24 +460,11 @@ struct session *session_new(struct receive *receive, struct stream *stream)
 	metric_add(METRIC_SESSIONS_OPEN, 1);
 	timer_init(&s->timer, receive->loop, on_timer, s);
 	timer_start(&s->timer, session_patience(s));
-	log_debug("session started client=%s listener=%s", stream_peer(stream), listener->name);
-	refusal = admission_refusal(s, &enhanced);
-	if (refusal != NULL || (s->state == SESSION_TLS && receive->tls == NULL)) {
-		/* Inside TLS nothing can be said before the handshake, which costs more than it
-		 * is worth to those whom we cannot serve. */
-		if (s->state == SESSION_TLS)
-			session_close(s, refusal != NULL ? refusal : "no certificate");
-		else
-			session_hang_up(s, enhanced, refusal);
-		session_settle(s);
-		return NULL;
-	}
+	log_debug("session started client=%s listener=%s", stream_peer(stream),
+	          receive->listener->name);
 	stream_set_events(stream, &events, s);
-	if (s->state == SESSION_TLS)
-		stream_start_tls(stream, receive->tls, NULL);
-	else
-		session_greet(s);
-	return s;
+	admission_begin(s);
+	return session_settle(s) ? s : NULL;
 }
 
 /* ---- all sessions of a worker and listener ---------------------------------- */
@@ -486,6 +473,21 @@ void receive_init(struct receive *receive)
 {
 	list_init(&receive->sessions);
 	receive->stopping = false;
+	receive->relieved_us = INT64_MIN;
+}
+
+void receive_relieve(struct receive *receive, int64_t idle_us)
+{
+	struct list *node, *after;
+
+	list_each(node, after, &receive->sessions)
+	{
+		struct session *s = list_entry(node, struct session, node);
+
+		if (s->state != SESSION_WRITER && s->state != SESSION_OVER &&
+		    session_now(s) - s->activity_us > idle_us)
+			session_time_out(s);
+	}
 }
 
 void receive_stop(struct receive *receive)

@@ -1,5 +1,6 @@
 receive_sources = \
 	src/receive/accept.c \
+	src/receive/admission.c \
 	src/receive/auth.c \
 	src/receive/bdat.c \
 	src/receive/clients.c \
@@ -7,6 +8,7 @@ receive_sources = \
 	src/receive/parameters.c \
 	src/receive/policy.c \
 	src/receive/private.h \
+	src/receive/rates.c \
 	src/receive/receive.h \
 	src/receive/session.c \
 	src/receive/verbs.c

@@ -151,6 +151,8 @@ static void *inbound_make(struct dialogue *d)
 	in->listener.open_relay = true;
 	in->listener.max_message_size = 1024 * 1024;
 	in->listener.max_recipients = 1000;
+	in->listener.max_header_size = 128 * 1024;
+	in->listener.min_data_rate = 500;
 	in->listener.idle_timeout_us = 5 * CLOCK_MIN;
 	timer_init(&in->complete, d->loop, complete_fired, in);
 	receive_init(&in->receive);

@@ -12,11 +12,17 @@ class Wire:
     """    with Wire(port) as wire:
         wire.greet()
         assert wire.say("NOOP").startswith("250")
+    The port may be the path of a Unix socket.
     """
 
     def __init__(self, port, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=TIMEOUT)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(port, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(TIMEOUT)
+            self.socket.connect(port)
+        else:
+            self.socket = socket.create_connection((host, port), timeout=TIMEOUT)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.lines = self.socket.makefile("rb")
 
     def __enter__(self):

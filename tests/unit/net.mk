@@ -1,4 +1,4 @@
-unit_programs += tests/unit/test_listener tests/unit/test_loop tests/unit/test_resolve \
+unit_programs += tests/unit/test_listener tests/unit/test_loop tests/unit/test_proxy tests/unit/test_resolve \
 	tests/unit/test_stream tests/unit/test_tls
 net_peer = tests/unit/net_peer.c tests/unit/net_peer.h
 tests_unit_test_stream_SOURCES = tests/unit/test_stream.c $(net_peer)

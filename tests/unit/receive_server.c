@@ -236,6 +236,8 @@ void server_connect(struct server *v)
 	assert_null(v->client);
 	stream_pair(v->loop, &here, &v->client);
 	stream_set_events(v->client, &client_events, v);
+	if (v->peer != NULL)
+		stream_set_peer(here, v->peer, "54321");
 	bytes_clear(&v->heard);
 	v->closed = false;
 	v->session = session_new(&v->receive, here);
@@ -293,6 +295,8 @@ void server_init(struct server *v)
 	v->listener.open_relay = true;
 	v->listener.max_message_size = 1024 * 1024;
 	v->listener.max_recipients = 1000;
+	v->listener.max_header_size = 128 * 1024;
+	v->listener.min_data_rate = 500;
 	v->listener.idle_timeout_us = 5 * CLOCK_MIN;
 	v->room = UINT64_C(1) << 40;
 	v->automatic = true;

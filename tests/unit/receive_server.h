@@ -29,6 +29,7 @@ struct server {
 	struct receive receive;
 	struct stream *client;
 	struct session *session;
+	const char *peer;   /* whom the next client is; NULL: "memory" */
 	struct bytes heard; /* what the client was told since the last server_say() */
 	bool closed;        /* the client saw the end */
 	/* The store. */

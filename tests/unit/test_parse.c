@@ -293,10 +293,6 @@ static void not_supported_yet(void **state)
 		{ "listen \"a:1\" {\n auth = \"required\"\n users = \"/u\"\n}\n",
 		  "t.conf:2: listen \"a:1\": auth = \"required\": not supported yet\n"
 		  "t.conf:3: listen \"a:1\": users: not supported yet" },
-		{ "listen \"a:1\" {\n rate-per-client = { \"1/s\", \"2/s\" }\n"
-		  " proxy-protocol = false\n}\n",
-		  "t.conf:2: listen \"a:1\": rate-per-client: not supported yet\n"
-		  "t.conf:3: listen \"a:1\": proxy-protocol: not supported yet" },
 		{ "route \"r\" {\n header = { \"X: y\" }\n balance = \"order\"\n copy = \"inbox\"\n"
 		  " delay-warning = \"off\"\n warm-up = \"x\"\n}\n",
 		  "t.conf:2: route \"r\": header: not supported yet\n"

@@ -200,6 +200,31 @@ static void make_almost_loop(struct bytes *out)
 	bytes_append_text(out, "\r\nReceived: by x\r\n");
 }
 
+static void make_large_header(struct bytes *out)
+{
+	for (int i = 0; out->length < 140000; i++)
+		bytes_printf(out, "X-%d: something, and something more of it\r\n", i);
+	bytes_append_text(out, "\r\nx\r\n");
+}
+
+static void make_header_of_2k(struct bytes *out)
+{
+	while (out->length < 2048)
+		bytes_append_text(out, "X: y\r\n");
+	bytes_append_text(out, "\r\nx\r\n");
+}
+
+static void make_headless(struct bytes *out)
+{
+	while (out->length < 140000)
+		bytes_append_text(out, "no field and no end of the header\r\n");
+}
+
+static void set_small_header(struct server *v)
+{
+	v->listener.max_header_size = 2048;
+}
+
 static const struct {
 	void (*set_up)(struct server *v);
 	void (*make)(struct bytes *out);
@@ -214,6 +239,10 @@ static const struct {
 	{ NULL, make_nul, "554 5.6.0 ", true },
 	{ NULL, make_loop, "554 5.4.6 Routing loop", false },
 	{ NULL, make_large_loop, "554 5.4.6 Routing loop", true },
+	{ NULL, make_large_header, "552 5.3.4 Header", true },
+	{ set_small_header, make_header_of_2k, "552 5.3.4 Header", false },
+	{ set_small_header, make_large, "250 2.0.0 ", false },
+	{ NULL, make_headless, "250 2.0.0 ", false },
 	{ NULL, make_almost_loop, "250 2.0.0 ", false },
 	{ NULL, make_bare, "250 2.0.0 ", false },
 };
@@ -294,7 +323,7 @@ static void a_slow_but_honest_client_is_heard_out(void **state)
 
 	(void)state;
 	server_init(&v);
-	while (second.length < DATA_RATE_MIN)
+	while (second.length < v.listener.min_data_rate)
 		bytes_append_text(&second, "0123456789\r\n");
 	server_open_data(&v);
 	for (int i = 0; i < 1500; i++) {
