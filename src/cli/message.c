@@ -84,18 +84,20 @@ int message_read(int fd, bool dot_ends, struct bytes *message_r, struct bytes *e
 	return 0;
 }
 
+static bool starts(struct span text, const char *with)
+{
+	return text.length >= strlen(with) && memcmp(text.data, with, strlen(with)) == 0;
+}
+
 /* Without the "From sender date" line of a mailbox file, which some programs leave in front. */
 static struct span without_mailbox_line(struct span message)
 {
-	bool quoted = message.length > 0 && message.data[0] == '>';
 	const unsigned char *end;
-	struct span line;
 
-	if (message.length == 0)
+	if (!starts(message, "From ") && !starts(message, ">From "))
 		return message;
 	end = memchr(message.data, '\n', message.length);
-	line = span_of(message.data + quoted, message.length - quoted);
-	if (end == NULL || line.length < 5 || memcmp(line.data, "From ", 5) != 0)
+	if (end == NULL)
 		return message;
 	return span_of(end + 1, message.length - (size_t)(end + 1 - message.data));
 }

@@ -7,6 +7,7 @@ system_files = \
 	tests/system/test_catch.py \
 	tests/system/test_cli.py \
 	tests/system/test_config.py \
+	tests/system/test_control.py \
 	tests/system/test_crash.py \
 	tests/system/test_daemon.py \
 	tests/system/test_faults.py \

@@ -166,6 +166,7 @@ static void completes_what_is_there(void **state)
 		{ THERE "Bccx: kept\r\n\r\n", THERE "Bccx: kept\r\n\r\n" },
 		{ "From a@x Sat Nov 21\r\n" THERE "\r\nx\r\n", THERE "\r\nx\r\n" },
 		{ ">From a@x Sat Nov 21\r\n" THERE "\r\nx\r\n", THERE "\r\nx\r\n" },
+		{ "FROM : x\r\n" THERE "\r\n", "FROM : x\r\n" THERE "\r\n" },
 		{ THERE "the empty line\r\nwas forgotten\r\n\r\nend\r\n",
 		  THERE "\r\nthe empty line\r\nwas forgotten\r\n\r\nend\r\n" },
 		{ THERE "\r\n\r\n\r\nempty lines\r\n", THERE "\r\n\r\n\r\nempty lines\r\n" },
