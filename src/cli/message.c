@@ -230,10 +230,12 @@ void message_complete(struct span message, const char *from, const char *from_na
 {
 	static const char *const hidden[] = { "Bcc", "Resent-Bcc", NULL };
 	struct span whole = without_mailbox_line(message), fields = fields_of(whole);
-	struct span body = span_of(whole.data + fields.length, whole.length - fields.length);
+	struct span body = whole;
 	struct header_reader r = header_reader(fields);
 	struct header_field field;
 
+	if (fields.length > 0) /* an empty message has no address to count from */
+		body = span_of(whole.data + fields.length, whole.length - fields.length);
 	add_missing(fields, from, from_name, out);
 	while (header_next(&r, &field))
 		if (!is_one_of(&field, hidden))
