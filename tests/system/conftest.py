@@ -2,7 +2,8 @@
 """What the system tests share: where things are, certificates, and which tests run.
 
 Marks: `long` runs only in `make check-long`; `threads` also runs under ThreadSanitizer in
-`contrib/quickstart check`; `root` needs root, and is listed when it could not run.
+`contrib/quickstart check`; `root` needs root and `memory` a build without a sanitizer: both are
+listed when they could not run.
 """
 
 import os
@@ -22,22 +23,32 @@ from smarthost import Smarthost     # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes longer; only in make check-long")
+    config.addinivalue_line("markers", "memory: measures memory, of which a sanitizer has its own")
     config.addinivalue_line("markers", "root: needs root")
     config.addinivalue_line("markers", "threads: also under ThreadSanitizer")
 
 
+def is_sanitized():
+    program = Path(os.environ["TOP_BUILDDIR"], "src/penstockd").read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 def pytest_collection_modifyitems(config, items):
-    if os.getuid() == 0:
-        return
-    left_out = [item for item in items if item.get_closest_marker("root")]
+    reasons = {}
+    if os.getuid() != 0:
+        reasons["root"] = "needs root"
+    if is_sanitized():
+        reasons["memory"] = "measures memory, and a sanitizer has its own"
+    config.not_run = [(item, reason) for item in items for mark, reason in reasons.items()
+                      if item.get_closest_marker(mark)]
+    left_out = [item for item, _ in config.not_run]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
-    config.needs_root = left_out
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    for item in getattr(config, "needs_root", []):
-        terminalreporter.write_line(f"not run, needs root: {item.nodeid}")
+    for item, reason in getattr(config, "not_run", []):
+        terminalreporter.write_line(f"not run, {reason}: {item.nodeid}")
 
 
 @pytest.fixture(scope="session")

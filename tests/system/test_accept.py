@@ -358,6 +358,7 @@ def test_a_command_line_that_is_too_long_is_one_error(wire):
     assert wire.mail().startswith(QUEUED)
 
 
+@pytest.mark.memory
 def test_a_line_that_never_ends_takes_no_memory(daemon):
     with Wire(daemon.port) as wire:
         wire.greet()

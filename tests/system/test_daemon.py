@@ -413,6 +413,7 @@ def test_a_smarthost_that_refuses_connections_is_not_asked_in_a_loop(start, sink
     assert daemon.log().count("connection closed") + daemon.log().count("connection failed") < 20
 
 
+@pytest.mark.memory
 def test_a_smarthost_that_talks_without_end_is_left(start):
     """Rubbish without a line end, as fast as it can."""
     with Smarthost(faults=[Fault("CONNECT", b"x" * 50_000_000)]) as host:

@@ -12,6 +12,8 @@ from peers import source
 from smarthost import Fault
 from wire import Wire
 
+pytestmark = pytest.mark.memory
+
 MIB = 1024      # KiB
 IDLE = 10_000   # connections
 DEFERRED = 100_000
