@@ -174,6 +174,7 @@ static struct transaction *transaction_of(struct worker *w, struct grant *grant)
 	t->smtputf8 = facts.smtputf8;
 	t->ret = facts.ret;
 	t->envid = facts.envid;
+	t->terms = facts.terms;
 	t->size = facts.size;
 	t->depart_us = grant->depart_us;
 	t->source = source;

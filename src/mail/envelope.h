@@ -17,6 +17,20 @@ enum notify {
 	NOTIFY_DELAY = 8
 }; /* RFC 3461 4.1, bits */
 
+enum by_mode { BY_NONE, BY_RETURN, BY_NOTIFY }; /* RFC 2852 */
+
+/* What the sender asked for beyond being delivered. Zeroed: nothing. */
+struct envelope_terms {
+	int8_t priority;  /* RFC 6710 MT-PRIORITY: -9 to 9 */
+	bool require_tls; /* RFC 8689 */
+	uint32_t
+		hold_for_s; /* RFC 4865 HOLDFOR as it was said, in seconds; 0: HOLDUNTIL, or none */
+	int64_t release_us; /* RFC 4865: wall clock, nothing is sent before; 0: at once */
+	enum by_mode by_mode; /* RFC 2852: what happens at by_us */
+	bool by_trace;
+	int64_t by_us; /* wall clock */
+};
+
 struct recipient {
 	struct address address;
 	unsigned notify; /* enum notify bits */
@@ -30,6 +44,7 @@ struct envelope {
 	enum envelope_ret ret;
 	char *envid;            /* as received in xtext; NULL: none */
 	uint64_t declared_size; /* SIZE=, 0: not said */
+	struct envelope_terms terms;
 	struct recipient *recipients;
 	size_t count;
 	size_t capacity;

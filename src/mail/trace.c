@@ -93,6 +93,8 @@ void trace_format_received(const struct trace *t, uint64_t id, struct bytes *out
 		append_recipient(out, t->recipient);
 		bytes_append_char(out, '>');
 	}
+	if (t->priority != 0)
+		bytes_printf(out, " PRIORITY %d", t->priority);
 	bytes_printf(out, ";\r\n\t%s\r\n", date);
 }
 

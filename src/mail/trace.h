@@ -16,6 +16,7 @@ struct trace {
 	char *with;      /* RFC 3848: "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "HTTP" ... */
 	char *tls;       /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL */
 	char *recipient; /* only when there is exactly one (RFC 5321 4.4), else NULL */
+	int8_t priority; /* RFC 6710 7: said unless it is 0 */
 	int64_t time_us; /* wall clock */
 };
 

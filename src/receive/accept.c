@@ -56,6 +56,13 @@ static bool qualify(struct session *s, struct address *address)
 	return true;
 }
 
+/* RFC 6710 4.1: who is not known to us may be less urgent than others, not more. Everybody on an
+ * open relay is trusted with mail, but not with that. */
+static bool may_hurry(const struct session *s)
+{
+	return s->login != NULL || s->local || (s->trusted && !s->receive->listener->open_relay);
+}
+
 static bool reserve(struct session *s, uint64_t size)
 {
 	const struct receive_store *store = &s->receive->store;
@@ -73,11 +80,15 @@ static void sender_accept(struct session *s, struct address *sender,
 {
 	const struct listener_settings *listener = s->receive->listener;
 	int wait;
+	bool slowed = parameters->terms.priority > 0 && !may_hurry(s);
 
 	s->envelope.sender = *sender;
 	s->envelope.body = parameters->body;
 	s->envelope.declared_size = parameters->size;
 	s->envelope.smtputf8 = parameters->smtputf8;
+	s->envelope.terms = parameters->terms;
+	if (slowed)
+		s->envelope.terms.priority = 0;
 	s->envelope.ret = parameters->ret;
 	if (parameters->envid.length > 0)
 		s->envelope.envid =
@@ -95,7 +106,8 @@ static void sender_accept(struct session *s, struct address *sender,
 		session_refuse(s, &refusal_no_room, NULL);
 	} else {
 		session_enter(s, SESSION_MAIL);
-		session_reply(s, 250, "2.1.0", "Ok");
+		session_reply(s, 250, slowed ? "2.3.6" : "2.1.0",
+		              slowed ? "0 is the new priority, a higher one needs a login" : "Ok");
 		return;
 	}
 	session_reset(s);

@@ -8,6 +8,7 @@
  */
 #include "receive/private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,9 +164,13 @@ static void chunk_send(struct data *d)
 
 static void log_accepted(const struct session *s, const struct message_facts *facts, const char *id)
 {
-	log_info("message accepted msg=%s from=%s rcpts=%zu size=%llu client=%s helo=%s", id,
+	char priority[16] = "";
+
+	if (facts->terms.priority != 0)
+		(void)snprintf(priority, sizeof priority, " priority=%d", facts->terms.priority);
+	log_info("message accepted msg=%s from=%s rcpts=%zu size=%llu client=%s helo=%s%s", id,
 	         log_quoted(facts->sender.text), s->envelope.count, (unsigned long long)facts->size,
-	         facts->trace.client, log_quoted(facts->trace.helo));
+	         facts->trace.client, log_quoted(facts->trace.helo), priority);
 	metric_add(METRIC_MESSAGES_ACCEPTED, 1);
 	metric_add(METRIC_RECIPIENTS_ACCEPTED, (int64_t)s->envelope.count);
 	metric_add(METRIC_BYTES_ACCEPTED, (int64_t)facts->size);
@@ -223,6 +228,7 @@ static void trace_fill(struct trace *t, const struct session *s)
 	/* With more than one, naming any would tell one about the other (RFC 5321 7.2). */
 	if (s->envelope.count == 1)
 		t->recipient = memory_text(s->envelope.recipients[0].address.text);
+	t->priority = s->envelope.terms.priority;
 	t->time_us = clock_wall(loop_clock(s->receive->loop));
 }
 
@@ -234,6 +240,7 @@ static void facts_fill(struct message_facts *facts, const struct session *s)
 	/* 8-bit content that nobody announced is marked, so that it is never sent to a host that
 	 * takes 7 bits only. */
 	facts->body = decoder->seen_8bit ? BODY_8BITMIME : s->envelope.body;
+	facts->terms = s->envelope.terms;
 	facts->smtputf8 = s->envelope.smtputf8;
 	facts->ret = s->envelope.ret;
 	facts->envid = s->envelope.envid != NULL ? memory_text(s->envelope.envid) : NULL;

@@ -39,11 +39,6 @@ struct span span_word(struct span *rest)
 	return word;
 }
 
-struct parameter {
-	struct span keyword, value;
-	bool has_value;
-};
-
 static int refuse(struct refusal *refusal_r, int code, const char *text)
 {
 	refusal_r->code = code;
@@ -161,11 +156,16 @@ static const struct mail_keyword {
 	const char *keyword;
 	int (*take)(struct mail_parameters *p, const struct parameter *one,
 	            const struct mail_rules *rules, struct refusal *no);
-	unsigned seen; /* who share a bit exclude each other */
+	unsigned seen;     /* who share a bit exclude each other */
+	const char *twice; /* the enhanced code of its repetition; NULL: 5.5.4 */
 } mail_keywords[] = {
-	{ "SIZE", take_size, 1 << 0 },   { "BODY", take_body, 1 << 1 },
-	{ "AUTH", take_auth, 1 << 2 },   { "RET", take_ret, 1 << 3 },
-	{ "ENVID", take_envid, 1 << 4 }, { "SMTPUTF8", take_smtputf8, 1 << 5 },
+	{ "SIZE", take_size, 1 << 0, NULL },
+	{ "BODY", take_body, 1 << 1, NULL },
+	{ "AUTH", take_auth, 1 << 2, NULL },
+	{ "RET", take_ret, 1 << 3, NULL },
+	{ "ENVID", take_envid, 1 << 4, NULL },
+	{ "SMTPUTF8", take_smtputf8, 1 << 5, NULL },
+	{ "MT-PRIORITY", take_priority, 1 << 6, "5.5.2" }, /* RFC 6710 4.1 */
 };
 
 static struct parameter parameter_next(struct span *rest)
@@ -201,8 +201,12 @@ static int mail_parameter(struct mail_parameters *p, const struct parameter *one
 
 	if (known == NULL)
 		return refuse(no, 555, "MAIL parameter not recognized");
-	if ((*seen & known->seen) != 0)
-		return refuse(no, 501, "A MAIL parameter is given twice");
+	if ((*seen & known->seen) != 0) {
+		refuse(no, 501, "A MAIL parameter is given twice");
+		if (known->twice != NULL)
+			no->enhanced = known->twice;
+		return -1;
+	}
 	*seen |= known->seen;
 	return known->take(p, one, rules, no);
 }

@@ -2,8 +2,9 @@
 /* private.h - what the files of receive/ share: the session, its states, its limits.
  *
  * session.c keeps the life of a session; verbs.c finds the command; accept.c holds MAIL,
- * RCPT and DATA; bdat.c BDAT; data.c the content; auth.c the login; policy.c, admission.c,
- * clients.c and rates.c who may do what, and how much of it.
+ * RCPT and DATA; parameters.c and terms.c what MAIL and RCPT carry; bdat.c BDAT; data.c the
+ * content; auth.c the login; policy.c, admission.c, clients.c and rates.c who may do what, and how
+ * much of it.
  */
 #ifndef RECEIVE_PRIVATE_H
 #define RECEIVE_PRIVATE_H
@@ -157,12 +158,18 @@ struct span span_trim(struct span text); /* no spaces at either end */
 /* The next word, up to a space; *rest goes on behind it. Empty: no more. */
 struct span span_word(struct span *rest);
 
+struct parameter {
+	struct span keyword, value;
+	bool has_value;
+};
+
 struct mail_parameters {
 	uint64_t size; /* 0: not said */
 	enum envelope_body body;
 	bool smtputf8;
 	enum envelope_ret ret;
 	struct span envid; /* empty: none */
+	struct envelope_terms terms;
 };
 /* What this session may use of what MAIL can carry. */
 struct mail_rules {
@@ -179,6 +186,12 @@ struct rcpt_parameters {
 /* Of RCPT; utf8: MAIL said SMTPUTF8. */
 int rcpt_parameters_parse(struct rcpt_parameters *p_r, struct span text, bool utf8,
                           struct refusal *refusal_r);
+
+/* ---- terms.c -------------------------------------------------------------- */
+
+/* Parameters of MAIL that become envelope_terms, as the others in parameters.c. */
+int take_priority(struct mail_parameters *p, const struct parameter *one,
+                  const struct mail_rules *rules, struct refusal *no);
 
 /* ---- data.c --------------------------------------------------------------- */
 

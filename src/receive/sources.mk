@@ -11,4 +11,5 @@ receive_sources = \
 	src/receive/rates.c \
 	src/receive/receive.h \
 	src/receive/session.c \
+	src/receive/terms.c \
 	src/receive/verbs.c

@@ -59,13 +59,16 @@ static bool read_original(const struct bounce_maker *maker, struct reader *reade
 	return false;
 }
 
-static void fill_facts(struct put *put, const struct bounce_maker *maker, int64_t now_us)
+static void fill_facts(struct put *put, const struct bounce_maker *maker,
+                       const struct message_facts *original, int64_t now_us)
 {
 	struct message_facts *facts = &put->facts;
 	const char *hostname = maker->settings->hostname;
 
 	facts->sender.text = memory_text("");
 	facts->body = BODY_7BIT;
+	/* RFC 6710 4.6 */
+	facts->terms.priority = facts->trace.priority = original->terms.priority;
 	facts->size = put->body.length;
 	facts->trace.helo = memory_text(hostname);
 	facts->trace.client = memory_text("unix:penstock");
@@ -111,7 +114,7 @@ static struct put *make(const struct bounce_maker *maker, struct reader *reader,
 	dsn.original = bytes_span(&original);
 	dsn_format(&dsn, &put->body);
 	bytes_release(&original);
-	fill_facts(put, maker, now);
+	fill_facts(put, maker, facts, now);
 	route_report(maker, put, &facts->sender, now);
 	return put;
 }

@@ -256,6 +256,16 @@ struct routing {
 	int64_t now_us;
 };
 
+/* The sender's wish moves its mail within the range of all (RFC 6710 5). */
+static int8_t priority_of(const struct route *route, const struct put *put)
+{
+	int sum = put->facts.terms.priority;
+
+	if (route->settings != NULL)
+		sum += route->settings->priority;
+	return (int8_t)(sum < -9 ? -9 : sum > 9 ? 9 : sum);
+}
+
 static void put_delivery(const struct routing *r, const struct route *route,
                          const struct recipient *recipients, size_t count)
 {
@@ -264,7 +274,7 @@ static void put_delivery(const struct routing *r, const struct route *route,
 
 	delivery->queue = route->queue;
 	delivery->generation = r->router->generation;
-	delivery->priority = route->settings == NULL ? 0 : (int8_t)route->settings->priority;
+	delivery->priority = priority_of(route, r->put);
 	delivery->class = r->class;
 	delivery->due_us = hold ? CLOCK_NEVER : r->now_us;
 	delivery->accepted_us = r->now_us;

@@ -51,7 +51,7 @@
 /* A slice of the request is done, the rest waits for the next transaction. */
 #define AGAIN   (-2)
 
-/* ---- tables and keys (records.c) ------------------------------------------- */
+/* ---- tables and keys (keys.c) ------------------------------------------- */
 
 enum table_number {
 	TABLE_META,

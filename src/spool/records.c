@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* records.c - the only place that knows how keys and records look on the disk.
+/* records.c - the only place that knows how records look on the disk; keys.c knows the keys.
  *
- * Keys are big-endian, so that LMDB's order of octets is our order. Each record begins
- * with its version. Short ones have a fixed form; long ones (facts, deliveries, inbox entries)
- * are version, 16-bit number of rows, content, and continue under k + 1 after one page.
- * Decoders take any octets and say -1 rather than believe them.
+ * Each record begins with its version. Short ones have a fixed form; long ones (facts, deliveries,
+ * inbox entries) are version, 16-bit number of rows, content, and continue under k + 1 after one
+ * page. Decoders take any octets and say -1 rather than believe them.
  */
 #include "spool/private.h"
 
@@ -14,215 +13,9 @@
 
 #include "base/memory.h"
 
-#define VERSION 1
-
-/* ---- keys -------------------------------------------------------------------- */
-
-static void key_u8(struct key *key, uint8_t v)
-{
-	key->bytes[key->length++] = v;
-}
-
-static void key_u16(struct key *key, uint16_t v)
-{
-	be16_store(key->bytes + key->length, v);
-	key->length += 2;
-}
-
-static void key_u32(struct key *key, uint32_t v)
-{
-	be32_store(key->bytes + key->length, v);
-	key->length += 4;
-}
-
-static void key_u64(struct key *key, uint64_t v)
-{
-	be64_store(key->bytes + key->length, v);
-	key->length += 8;
-}
-
-struct key key_of_message(uint64_t id, uint16_t k)
-{
-	struct key key = { .length = 0 };
-
-	key_u64(&key, id);
-	key_u16(&key, k);
-	return key;
-}
-
-struct key key_of_blob(uint64_t blob)
-{
-	struct key key = { .length = 0 };
-
-	key_u64(&key, blob);
-	return key;
-}
-
-struct key key_of_body(uint64_t blob, uint32_t piece)
-{
-	struct key key = { .length = 0 };
-
-	key_u64(&key, blob);
-	key_u32(&key, piece);
-	return key;
-}
-
-struct key key_of_garbage(uint8_t dead, uint64_t blob)
-{
-	struct key key = { .length = 0 };
-
-	key_u8(&key, dead);
-	key_u64(&key, blob);
-	return key;
-}
-
-struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k)
-{
-	struct key key = { .length = 0 };
-
-	key_u64(&key, id);
-	key_u32(&key, n);
-	key_u16(&key, k);
-	return key;
-}
-
-struct key key_of_due(const struct due_row *row)
-{
-	struct key key = { .length = 0 };
-
-	key_u32(&key, row->queue);
-	key_u8(&key, (uint8_t)(9 - row->priority));
-	key_u16(&key, row->class);
-	key_u64(&key, row->time_us < 0 ? 0 : (uint64_t)row->time_us);
-	key_u64(&key, row->id);
-	key_u32(&key, row->n);
-	return key;
-}
-
-struct key key_of_claim(uint32_t provider, uint32_t slot)
-{
-	struct key key = { .length = 0 };
-
-	key_u32(&key, provider);
-	key_u32(&key, slot);
-	return key;
-}
-
-struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k)
-{
-	struct key key = { .length = 0 };
-
-	key_u32(&key, inbox);
-	key_u64(&key, sequence);
-	key_u16(&key, k);
-	return key;
-}
-
-struct key key_of_text(const char *text)
-{
-	struct key key = { .length = strnlen(text, KEY_MAX) };
-
-	memcpy(key.bytes, text, key.length);
-	return key;
-}
-
-struct key key_of_inbox_tally(uint32_t inbox)
-{
-	struct key key = key_of_text("inbox-tally ");
-
-	key_u32(&key, inbox);
-	return key;
-}
-
-int key_parse_message(struct span key, uint64_t *id_r, uint16_t *k_r)
-{
-	if (key.length != 10)
-		return -1;
-	*id_r = be64_load(key.data);
-	*k_r = be16_load(key.data + 8);
-	return 0;
-}
-
-int key_parse_body(struct span key, uint64_t *blob_r, uint32_t *piece_r)
-{
-	if (key.length != 12)
-		return -1;
-	*blob_r = be64_load(key.data);
-	*piece_r = be32_load(key.data + 8);
-	return 0;
-}
-
-int key_parse_garbage(struct span key, uint8_t *dead_r, uint64_t *blob_r)
-{
-	if (key.length != 9)
-		return -1;
-	*dead_r = key.data[0];
-	*blob_r = be64_load(key.data + 1);
-	return 0;
-}
-
-int key_parse_delivery(struct span key, uint64_t *id_r, uint32_t *n_r, uint16_t *k_r)
-{
-	if (key.length != 14)
-		return -1;
-	*id_r = be64_load(key.data);
-	*n_r = be32_load(key.data + DELIVERY_N_AT);
-	*k_r = be16_load(key.data + 12);
-	return 0;
-}
-
-int key_parse_due(struct span key, struct due_row *row_r)
-{
-	if (key.length != 27 || key.data[4] > 18)
-		return -1;
-	row_r->queue = be32_load(key.data);
-	row_r->priority = (int8_t)(9 - key.data[4]);
-	row_r->class = be16_load(key.data + 5);
-	row_r->time_us = (int64_t)be64_load(key.data + 7);
-	row_r->id = be64_load(key.data + DUE_ID_AT);
-	row_r->n = be32_load(key.data + DUE_N_AT);
-	return row_r->time_us < 0 ? -1 : 0;
-}
-
-int key_parse_claim(struct span key, struct claim *claim_r)
-{
-	if (key.length != 8)
-		return -1;
-	claim_r->provider = be32_load(key.data);
-	claim_r->slot = be32_load(key.data + 4);
-	return 0;
-}
-
-int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r)
-{
-	if (key.length != 14)
-		return -1;
-	*inbox_r = be32_load(key.data);
-	*sequence_r = be64_load(key.data + INBOX_SEQ_AT);
-	*k_r = be16_load(key.data + 12);
-	return 0;
-}
-
-int key_of_next_line(const struct due_row *line, struct key *key_r)
-{
-	uint32_t place;
-
-	*key_r = (struct key){ .length = 0 };
-	key_u32(key_r, line->queue);
-	if (line->priority == SPOOL_BEFORE_FIRST) {
-		key_u8(key_r, 0);
-		key_u16(key_r, 0);
-		return 0;
-	}
-	/* Priority and class as one number: past the last class the next priority follows. */
-	place = (uint32_t)(9 - line->priority) << 16 | line->class;
-	place++;
-	if (place >> 16 > 18)
-		return -1;
-	key_u8(key_r, (uint8_t)(place >> 16));
-	key_u16(key_r, (uint16_t)place);
-	return 0;
-}
+/* What is written. Of long records the version before is read, too: what it lacks is zero. */
+#define VERSION      1
+#define LONG_VERSION 2
 
 /* ---- short records -------------------------------------------------------------- */
 
@@ -401,21 +194,24 @@ int record_parse_inbox_tally(struct span value, struct inbox_tally *tally_r)
 
 static void put_long_start(struct bytes *out)
 {
-	bytes_put_u8(out, VERSION);
+	bytes_put_u8(out, LONG_VERSION);
 	bytes_put_u16(out, 1); /* rows: known when it is cut */
 }
 
-static struct bytes_reader get_long_start(struct span value)
+static struct bytes_reader get_long_start(struct span value, uint8_t *version_r)
 {
-	struct bytes_reader r = parse_start(value);
+	struct bytes_reader r = bytes_reader(value);
 
+	*version_r = bytes_get_u8(&r);
+	if (*version_r == 0 || *version_r > LONG_VERSION)
+		r.failed = true;
 	bytes_get_u16(&r);
 	return r;
 }
 
 uint16_t record_rows(struct span first_row)
 {
-	if (first_row.length < 3 || first_row.data[0] != VERSION)
+	if (first_row.length < 3 || first_row.data[0] == 0 || first_row.data[0] > LONG_VERSION)
 		return 0;
 	return be16_load(first_row.data + 1);
 }
@@ -468,6 +264,34 @@ static void get_trace(struct bytes_reader *r, struct trace *trace)
 	trace->time_us = bytes_get_i64(r);
 }
 
+static void put_terms(struct bytes *out, const struct envelope_terms *terms)
+{
+	bytes_put_u8(out, (uint8_t)(9 - terms->priority));
+	bytes_put_u8(out, terms->require_tls);
+	bytes_put_u32(out, terms->hold_for_s);
+	bytes_put_i64(out, terms->release_us);
+	bytes_put_u8(out, (uint8_t)terms->by_mode);
+	bytes_put_u8(out, terms->by_trace);
+	bytes_put_i64(out, terms->by_us);
+}
+
+static void get_terms(struct bytes_reader *r, struct envelope_terms *terms)
+{
+	uint8_t priority = bytes_get_u8(r), mode;
+
+	terms->priority = (int8_t)(9 - (priority & 0x1f));
+	terms->require_tls = bytes_get_u8(r) != 0;
+	terms->hold_for_s = bytes_get_u32(r);
+	terms->release_us = bytes_get_i64(r);
+	mode = bytes_get_u8(r);
+	terms->by_trace = bytes_get_u8(r) != 0;
+	terms->by_us = bytes_get_i64(r);
+	if (priority > 18 || mode > BY_NOTIFY || terms->release_us < 0)
+		r->failed = true;
+	else
+		terms->by_mode = (enum by_mode)mode;
+}
+
 void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 {
 	put_long_start(out);
@@ -478,12 +302,13 @@ void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 	put_optional(out, facts->envid);
 	put_optional(out, facts->login);
 	put_trace(out, &facts->trace);
+	put_terms(out, &facts->terms);
 }
 
 int record_decode_facts(struct span value, struct message_facts *facts_r)
 {
-	struct bytes_reader r = get_long_start(value);
-	uint8_t body, ret;
+	uint8_t version, body, ret;
+	struct bytes_reader r = get_long_start(value, &version);
 
 	*facts_r = (struct message_facts){ .id = 0 };
 	get_address(&r, &facts_r->sender);
@@ -493,6 +318,9 @@ int record_decode_facts(struct span value, struct message_facts *facts_r)
 	facts_r->envid = get_optional(&r);
 	facts_r->login = get_optional(&r);
 	get_trace(&r, &facts_r->trace);
+	if (version >= 2)
+		get_terms(&r, &facts_r->terms);
+	facts_r->trace.priority = facts_r->terms.priority;
 	if (parse_end(&r) != 0 || body > BODY_BINARYMIME || ret > RET_HDRS) {
 		message_facts_release(facts_r);
 		return -1;
@@ -515,6 +343,7 @@ void record_encode_delivery(const struct delivery *delivery, struct bytes *out)
 	bytes_put_u32(out, delivery->attempts);
 	bytes_put_u32(out, delivery->pinned);
 	bytes_put_i64(out, delivery->pinned_until_us);
+	bytes_put_i64(out, delivery->return_by_us); /* RETURN_BY_AT */
 	bytes_put_u16(out, (uint16_t)delivery->count);
 	for (size_t i = 0; i < delivery->count; i++) {
 		const struct delivery_recipient *recipient = &delivery->recipients[i];
@@ -545,8 +374,8 @@ static void get_recipients(struct bytes_reader *r, struct delivery *delivery, si
 
 int record_decode_delivery(struct span value, struct delivery *delivery_r)
 {
-	struct bytes_reader r = get_long_start(value);
-	uint8_t priority;
+	uint8_t version, priority;
+	struct bytes_reader r = get_long_start(value, &version);
 
 	*delivery_r = (struct delivery){ .id = 0 };
 	delivery_r->queue = bytes_get_u32(&r);
@@ -559,6 +388,8 @@ int record_decode_delivery(struct span value, struct delivery *delivery_r)
 	delivery_r->attempts = bytes_get_u32(&r);
 	delivery_r->pinned = bytes_get_u32(&r);
 	delivery_r->pinned_until_us = bytes_get_i64(&r);
+	if (version >= 2)
+		delivery_r->return_by_us = bytes_get_i64(&r);
 	get_recipients(&r, delivery_r, bytes_get_u16(&r));
 	if (parse_end(&r) != 0 || priority > 18 || delivery_r->due_us < 0) {
 		delivery_release(delivery_r);
@@ -576,7 +407,8 @@ void record_encode_entry(struct span summary, struct bytes *out)
 
 int record_decode_entry(struct span value, uint64_t *id_r, struct span *summary_r)
 {
-	struct bytes_reader r = get_long_start(value);
+	uint8_t version;
+	struct bytes_reader r = get_long_start(value, &version);
 
 	*id_r = bytes_get_u64(&r);
 	*summary_r = r.rest;

@@ -3,6 +3,7 @@ spool_sources = \
 	src/spool/directory.c \
 	src/spool/environment.c \
 	src/spool/id.c \
+	src/spool/keys.c \
 	src/spool/names.c \
 	src/spool/news.c \
 	src/spool/private.h \

@@ -98,6 +98,7 @@ struct message_facts {
 	bool smtputf8;
 	enum envelope_ret ret;
 	char *envid; /* NULL: none */
+	struct envelope_terms terms;
 	char *login; /* NULL: none */
 	struct trace trace;
 	uint64_t size; /* octets of the content as accepted, without trace fields */
@@ -114,11 +115,13 @@ struct delivery {
 	uint64_t id;
 	uint32_t n;
 	uint32_t queue;
-	uint64_t generation; /* of the routing rules that chose the queue */
-	int8_t priority;     /* -9 to 9 */
-	uint16_t class;      /* spool_class(): whose turn */
-	int64_t due_us;      /* wall clock; CLOCK_NEVER: held */
-	int64_t accepted_us; /* wall clock; expiry counts from here */
+	uint64_t generation;  /* of the routing rules that chose the queue */
+	int8_t priority;      /* -9 to 9: the route's and the sender's, added */
+	uint16_t class;       /* spool_class(): whose turn */
+	int64_t due_us;       /* wall clock; CLOCK_NEVER: held */
+	int64_t accepted_us;  /* wall clock; expiry counts from here: when it was accepted, or is to
+	                         be released (RFC 4865) */
+	int64_t return_by_us; /* wall clock: it fails when it is later (RFC 2852); 0: never */
 	uint32_t attempts;
 	uint32_t pinned; /* provider number after an indeterminate end; 0: none */
 	int64_t pinned_until_us;

@@ -56,6 +56,8 @@ void compose_mail(struct bytes *out, const struct transaction *t, const struct p
 		bytes_printf(out, " RET=%s", ret[t->ret]);
 	if (facts->dsn && t->envid != NULL)
 		bytes_printf(out, " ENVID=%s", t->envid);
+	if (facts->mt_priority && t->terms.priority != 0)
+		bytes_printf(out, " MT-PRIORITY=%d", t->terms.priority);
 	bytes_append_text(out, "\r\n");
 }
 

@@ -102,6 +102,8 @@ static void store_route(void *context, struct put *put, const struct envelope *e
 /* What was asked for beyond being delivered. */
 static void describe_terms(struct bytes *out, const struct message_facts *facts)
 {
+	if (facts->terms.priority != 0)
+		bytes_printf(out, " priority=%d", facts->terms.priority);
 	if (facts->smtputf8)
 		bytes_append_text(out, " smtputf8");
 	if (facts->ret != RET_DEFAULT)
@@ -167,6 +169,8 @@ static bool inbound_set(void *engine, const char *name, const char *value)
 		in->listener.max_message_size = strtoull(value, NULL, 10);
 	else if (strcmp(name, "max-recipients") == 0)
 		in->listener.max_recipients = strtoul(value, NULL, 10);
+	else if (strcmp(name, "local") == 0)
+		return engine_parse_bool(&in->listener.local_submission, value);
 	else if (strcmp(name, "open-relay") == 0)
 		return engine_parse_bool(&in->listener.open_relay, value);
 	else if (strcmp(name, "tls") == 0 && strcmp(value, "starttls") == 0)

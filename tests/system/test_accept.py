@@ -43,7 +43,7 @@ def test_ehlo_lists_the_extensions(daemon):
         assert client.esmtp_features == {"pipelining": "", "8bitmime": "",
                                          "size": str(50 * 1024 * 1024),
                                          "enhancedstatuscodes": "", "dsn": "",
-                                         "smtputf8": "", "chunking": "",
+                                         "smtputf8": "", "chunking": "", "mt-priority": "",
                                          "limits": "RCPTMAX=1000"}
 
 

@@ -10,6 +10,7 @@ static const struct peer_facts all = {
 	.pipelining = true, .eight_bit_mime = true, .smtputf8 = true, .dsn = true, .size = true
 };
 static const struct peer_facts none;
+static const struct peer_facts ranks = { .mt_priority = true };
 
 static struct transaction *make(void)
 {
@@ -53,6 +54,10 @@ static void test_mail(void **state)
 	        "MAIL FROM:<a@example.org> SIZE=12345 BODY=8BITMIME SMTPUTF8 RET=HDRS "
 	        "ENVID=a+2Bb\r\n");
 	mail_is(t, &none, "MAIL FROM:<a@example.org>\r\n");
+	t->terms.priority = -4;
+	mail_is(t, &none, "MAIL FROM:<a@example.org>\r\n");
+	mail_is(t, &ranks, "MAIL FROM:<a@example.org> MT-PRIORITY=-4\r\n");
+	t->terms.priority = 0;
 	t->ret = RET_FULL;
 	t->body = BODY_7BIT;
 	t->smtputf8 = false;

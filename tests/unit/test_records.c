@@ -220,6 +220,13 @@ static void make_facts(struct bytes *out)
 		.smtputf8 = true,
 		.ret = RET_HDRS,
 		.envid = memory_text("QQ314159"),
+		.terms = { .priority = -9,
+		           .require_tls = true,
+		           .hold_for_s = 3600,
+		           .release_us = 11,
+		           .by_mode = BY_NOTIFY,
+		           .by_trace = true,
+		           .by_us = -12 },
 		.trace = { .helo = memory_text("h"), .tls = memory_text("TLSv1.3"), .time_us = 5 },
 	};
 
@@ -238,6 +245,7 @@ static void make_delivery(struct bytes *out)
 		              .attempts = 8,
 		              .pinned = 9,
 		              .pinned_until_us = 10,
+		              .return_by_us = 11,
 		              .count = 2 };
 
 	d.recipients = memory_new_array(2, sizeof(*d.recipients));
@@ -270,6 +278,11 @@ static void facts_come_back(void **state)
 	assert_string_equal(facts.trace.helo, "h");
 	assert_null(facts.trace.recipient);
 	assert_int_equal(facts.trace.time_us, 5);
+	assert_int_equal(facts.terms.priority, -9);
+	assert_int_equal(facts.trace.priority, -9);
+	assert_true(facts.terms.require_tls && facts.terms.by_trace);
+	assert_true(facts.terms.hold_for_s == 3600 && facts.terms.release_us == 11 &&
+	            facts.terms.by_mode == BY_NOTIFY && facts.terms.by_us == -12);
 	message_facts_release(&facts);
 	bytes_release(&record);
 }
@@ -284,7 +297,7 @@ static void delivery_comes_back(void **state)
 	assert_int_equal(record_decode_delivery(bytes_span(&record), &d), 0);
 	assert_true(d.queue == 3 && d.generation == 4 && d.priority == 9 && d.class == 5 &&
 	            d.due_us == 6 && d.accepted_us == 7 && d.attempts == 8 && d.pinned == 9 &&
-	            d.pinned_until_us == 10 && d.count == 2);
+	            d.pinned_until_us == 10 && d.return_by_us == 11 && d.count == 2);
 	assert_null(d.recipients[0].to.orcpt);
 	assert_null(d.recipients[0].last_reply);
 	assert_string_equal(d.recipients[1].to.orcpt, "rfc822;x@y.example");
@@ -363,11 +376,49 @@ static void noise_is_refused(void **state)
 			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407U;
 			noise[i] = (unsigned char)(seed >> 56);
 		}
-		noise[0] = 1; /* the right version, so that the rest is looked at */
+		noise[0] =
+			1 + round % 2; /* a version that is known, so that the rest is looked at */
 		assert_int_equal(decode_facts(span_of(noise, sizeof(noise))), -1);
 		assert_int_equal(decode_delivery(span_of(noise, sizeof(noise))), -1);
 		assert_int_equal(parse_head(span_of(noise, sizeof(noise))), -1);
 	}
+}
+
+/* As they were written before there were terms: version 1, without them. */
+static void earlier_versions_are_read(void **state)
+{
+	static const size_t terms = 1 + 1 + 4 + 8 + 1 + 1 + 8, return_by_at = 3 + 47;
+	struct bytes record = { 0 };
+	struct message_facts facts;
+	struct delivery d;
+
+	(void)state;
+	make_facts(&record);
+	record.data[0] = 1;
+	assert_int_equal(decode_facts(bytes_span(&record)), -1);
+	record.length -= terms;
+	assert_int_equal(record_rows(bytes_span(&record)), 1);
+	assert_int_equal(record_decode_facts(bytes_span(&record), &facts), 0);
+	assert_string_equal(facts.envid, "QQ314159");
+	assert_int_equal(facts.trace.time_us, 5);
+	assert_true(facts.terms.priority == 0 && facts.terms.release_us == 0 &&
+	            facts.terms.by_mode == BY_NONE && !facts.terms.require_tls);
+	message_facts_release(&facts);
+	bytes_clear(&record);
+	make_delivery(&record);
+	assert_int_equal(be64_load(record.data + return_by_at), 11);
+	record.data[0] = 1;
+	memmove(record.data + return_by_at, record.data + return_by_at + 8,
+	        record.length - return_by_at - 8);
+	record.length -= 8;
+	assert_int_equal(record_decode_delivery(bytes_span(&record), &d), 0);
+	assert_true(d.pinned_until_us == 10 && d.return_by_us == 0 && d.count == 2);
+	assert_string_equal(d.recipients[1].to.orcpt, "rfc822;x@y.example");
+	delivery_release(&d);
+	record.data[0] = 3;
+	assert_int_equal(decode_delivery(bytes_span(&record)), -1);
+	assert_int_equal(record_rows(bytes_span(&record)), 0);
+	bytes_release(&record);
 }
 
 /* ---- rows
@@ -413,11 +464,17 @@ static void long_records_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_come_back),      cmocka_unit_test(due_keys_are_ordered),
-		cmocka_unit_test(next_line_follows),   cmocka_unit_test(short_records_are_checked),
-		cmocka_unit_test(head_comes_back),     cmocka_unit_test(facts_come_back),
-		cmocka_unit_test(delivery_comes_back), cmocka_unit_test(long_records_are_checked),
-		cmocka_unit_test(noise_is_refused),    cmocka_unit_test(long_records_are_cut),
+		cmocka_unit_test(keys_come_back),
+		cmocka_unit_test(due_keys_are_ordered),
+		cmocka_unit_test(next_line_follows),
+		cmocka_unit_test(short_records_are_checked),
+		cmocka_unit_test(head_comes_back),
+		cmocka_unit_test(facts_come_back),
+		cmocka_unit_test(delivery_comes_back),
+		cmocka_unit_test(long_records_are_checked),
+		cmocka_unit_test(noise_is_refused),
+		cmocka_unit_test(long_records_are_cut),
+		cmocka_unit_test(earlier_versions_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,15 +195,19 @@ static void test_held_and_ranked(void **state)
 	static const struct {
 		const char *sender, *listener;
 		int64_t due_us;
+		int8_t asked; /* RFC 6710 */
 		int priority;
 	} rows[] = {
-		{ "a@b.example", "[::1]:25", CLOCK_NEVER, 0 },
-		{ "a@news.example.com", "[::1]:25", 7, -5 },
+		{ "a@b.example", "[::1]:25", CLOCK_NEVER, 0, 0 },
+		{ "a@b.example", "[::1]:25", CLOCK_NEVER, 9, 9 },
+		{ "a@news.example.com", "[::1]:25", 7, 0, -5 },
+		{ "a@news.example.com", "[::1]:25", 7, 3, -2 },
+		{ "a@news.example.com", "[::1]:25", 7, -9, -9 },
 	};
 	struct router *router = router_made();
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct put *put = put_new(NULL);
 		struct envelope envelope;
 
@@ -211,6 +215,7 @@ static void test_held_and_ranked(void **state)
 		envelope.sender.text = memory_text(rows[i].sender);
 		envelope.sender.local_length = 1;
 		add(&envelope, 1, "y.example");
+		put->facts.terms.priority = rows[i].asked;
 		route_put(router, put, NULL, &envelope, rows[i].listener, NULL, 7);
 		assert_int_equal(put->delivery_count, 1);
 		assert_true(put->deliveries[0]->due_us == rows[i].due_us);
