@@ -48,7 +48,7 @@ static void on_hangup(void *context)
 		stop_begin(s, "hangup");
 		return;
 	}
-	log_warning("reload is not supported: stop and start to apply a changed configuration");
+	reload_certificates(s);
 }
 
 /* An order to stop from another thread (the follower, the control API). */

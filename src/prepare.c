@@ -83,7 +83,8 @@ int prepare_sockets(struct service *s, struct bytes *error)
 	return 0;
 }
 
-static int own_certificate(struct daemon *d, struct tls_context **context_r, struct bytes *error)
+static int own_certificate(const struct daemon *d, const struct listener_settings *l,
+                           struct tls_context **context_r, struct bytes *error)
 {
 	struct bytes certificate = { 0 }, key = { 0 };
 	int rc;
@@ -93,11 +94,21 @@ static int own_certificate(struct daemon *d, struct tls_context **context_r, str
 	rc = tls_make_certificate(bytes_text(&certificate), bytes_text(&key), d->settings->hostname,
 	                          error);
 	if (rc == 0)
-		rc = tls_context_new_server(context_r, bytes_text(&certificate), bytes_text(&key),
-		                            error);
+		rc = tls_context_new_server(context_r, l->name, bytes_text(&certificate),
+		                            bytes_text(&key), error);
 	bytes_release(&certificate);
 	bytes_release(&key);
 	return rc;
+}
+
+int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **context_r,
+                         struct bytes *error)
+{
+	const struct listener_settings *l = &d->settings->listeners[i];
+
+	if (l->certificate == NULL)
+		return own_certificate(d, l, context_r, error);
+	return tls_context_new_server(context_r, l->name, l->certificate, l->key, error);
 }
 
 int prepare_own_tls(struct daemon *d, struct bytes *error)
@@ -106,7 +117,7 @@ int prepare_own_tls(struct daemon *d, struct bytes *error)
 		const struct listener_settings *l = &d->settings->listeners[i];
 
 		if (l->tls != LISTENER_TLS_OFF && l->certificate == NULL &&
-		    own_certificate(d, &d->listener_tls[i], error) < 0)
+		    prepare_listener_tls(d, i, &d->listener_tls[i], error) < 0)
 			return -1;
 	}
 	return 0;
@@ -136,7 +147,7 @@ int prepare_tls(struct daemon *d, struct bytes *error)
 		const struct listener_settings *l = &d->settings->listeners[i];
 
 		if (l->tls != LISTENER_TLS_OFF && l->certificate != NULL &&
-		    tls_context_new_server(&d->listener_tls[i], l->certificate, l->key, error) < 0)
+		    prepare_listener_tls(d, i, &d->listener_tls[i], error) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < d->settings->provider_count; i++)

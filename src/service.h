@@ -46,6 +46,13 @@ int prepare_tls(struct daemon *d, struct bytes *error);
 /* The certificate of our own making, in the spool. */
 int prepare_own_tls(struct daemon *d, struct bytes *error);
 
+/* The context of listener i, whose TLS is not off, from its files as they are now. */
+int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **context_r,
+                         struct bytes *error);
+
+/* reload.c: reads the certificates of all listeners again; what is wrong leaves the old one. */
+void reload_certificates(struct service *s);
+
 /* stopping.c */
 void stop_begin(struct service *s, const char *why);
 /* --exit-after: the client whose message was the last one says QUIT first. */

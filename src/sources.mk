@@ -10,6 +10,7 @@ penstockd_sources = \
 	src/notify.h \
 	src/penstockd.c \
 	src/prepare.c \
+	src/reload.c \
 	src/service.h \
 	src/stopping.c \
 	src/worker.c \

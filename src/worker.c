@@ -49,6 +49,7 @@ struct order {
 	struct channel_item item;
 	void (*run)(struct worker *worker, struct order *order);
 	const struct provider_settings *provider;
+	struct tls_context *tls;
 	uint64_t connection;
 	size_t listener;
 	int fd;
@@ -251,6 +252,14 @@ static void run_accept(struct worker *w, struct order *order)
 	session_new(receive, stream);
 }
 
+static void run_use_tls(struct worker *w, struct order *order)
+{
+	struct receive *receive = &w->receives[order->listener];
+
+	tls_context_free(&receive->tls);
+	receive->tls = order->tls;
+}
+
 static void run_open(struct worker *w, struct order *order)
 {
 	struct outbound *out = memory_new(sizeof(*out));
@@ -350,6 +359,15 @@ void worker_accept(struct worker *w, size_t listener, int fd)
 
 	order->listener = listener;
 	order->fd = fd;
+	channel_post(w->channel, &order->item);
+}
+
+void worker_use_tls(struct worker *w, size_t listener, struct tls_context *tls)
+{
+	struct order *order = order_new(run_use_tls);
+
+	order->listener = listener;
+	order->tls = tls;
 	channel_post(w->channel, &order->item);
 }
 
@@ -466,7 +484,7 @@ static void receive_prepare(struct worker *w, size_t i)
 	receive->listener = &d->settings->listeners[i];
 	receive->loop = w->loop;
 	receive->home = w->channel;
-	receive->tls = d->listener_tls[i];
+	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
 	receive->store = (struct receive_store){
 		.reserve = store_reserve,
@@ -550,6 +568,8 @@ void worker_free(struct worker **worker)
 	table_free(&w->outbounds);
 	loop_free(&w->loop);
 	channel_free(&w->channel);
+	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
+		tls_context_free(&w->receives[i].tls);
 	free(w->receives);
 	free(w);
 }

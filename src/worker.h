@@ -23,6 +23,8 @@ int worker_start(struct worker *worker, struct bytes *error);
 
 /* Takes the accepted socket of settings->listeners[listener]. */
 void worker_accept(struct worker *worker, size_t listener, int fd);
+/* For the next handshakes of that listener; takes the context. */
+void worker_use_tls(struct worker *worker, size_t listener, struct tls_context *tls);
 /* Opens outbound connection `connection`; dispatcher_ready() or dispatcher_closed() follows. */
 void worker_open(struct worker *worker, uint64_t connection,
                  const struct provider_settings *provider);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 struct tls_context {
@@ -94,7 +95,8 @@ static int load_server(SSL_CTX *ssl, const char *certificate, const char *key, s
 	if (SSL_CTX_use_certificate_chain_file(ssl, certificate) != 1)
 		return fail_file(error, "certificate", certificate,
 		                 " (PEM is expected, the server's own certificate first)");
-	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(ssl) != 1)
 		return fail_file(error, "key", key, cure_of_key());
 	return 0;
 }
@@ -109,13 +111,33 @@ static int context_wrap(struct tls_context **tls_r, SSL_CTX *ssl, struct tls_dem
 	return 0;
 }
 
-int tls_context_new_server(struct tls_context **tls_r, const char *certificate, const char *key,
-                           struct bytes *error)
+/* Clients of an MTA may be as old as they like, but what submits here knows these since 2014 (TLS
+ * 1.3 has nothing else). Without CBC and RSA key exchange no padding oracle is left. */
+#define SERVER_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+static int harden_server(SSL_CTX *ssl, const char *name)
+{
+	unsigned char digest[DIGEST_SHA256_SIZE];
+
+	_Static_assert(DIGEST_SHA256_SIZE <= SSL_MAX_SID_CTX_LENGTH, "fits");
+	digest_sha256(span_of_text(name), digest);
+	/* Who has no AES in hardware gets ChaCha. */
+	SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_num_tickets(ssl, 1); /* mail clients come back one at a time */
+	if (SSL_CTX_set_cipher_list(ssl, SERVER_CIPHERS) == 1 &&
+	    SSL_CTX_set_session_id_context(ssl, digest, sizeof digest) == 1)
+		return 0;
+	return -1;
+}
+
+int tls_context_new_server(struct tls_context **tls_r, const char *name, const char *certificate,
+                           const char *key, struct bytes *error)
 {
 	struct tls_demand *demand;
 	SSL_CTX *ssl = context_make(TLS_server_method());
 
-	if (ssl == NULL) {
+	if (ssl == NULL || harden_server(ssl, name) < 0) {
+		SSL_CTX_free(ssl);
 		bytes_append_text(error, "cannot make a TLS context: out of memory");
 		return -1;
 	}
@@ -123,8 +145,6 @@ int tls_context_new_server(struct tls_context **tls_r, const char *certificate, 
 		SSL_CTX_free(ssl);
 		return -1;
 	}
-	SSL_CTX_set_num_tickets(ssl, 1); /* mail clients come back one at a time */
-	SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"smtp", 4);
 	demand = memory_new(sizeof *demand);
 	demand->trust = TLS_TRUST_OFF; /* clients need no certificate */
 	return context_wrap(tls_r, ssl, demand);
@@ -183,6 +203,18 @@ int tls_context_new_client(struct tls_context **tls_r, enum tls_trust trust, con
 	SSL_CTX_free(ssl);
 	free(demand);
 	return -1;
+}
+
+struct tls_context *tls_context_share(const struct tls_context *tls)
+{
+	struct tls_context *other;
+
+	if (tls == NULL)
+		return NULL;
+	other = memory_new(sizeof *other);
+	SSL_CTX_up_ref(tls->ssl);
+	other->ssl = tls->ssl;
+	return other;
 }
 
 void tls_context_free(struct tls_context **tls_p)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* tls.h - OpenSSL contexts: one per listener, one per (trust, verification) of providers.
  *
- * TLS 1.2 and up, no renegotiation, buffers released while idle. A context is
- * shared read-only by all threads after it is made.
+ * TLS 1.2 and up, no renegotiation, no compression, buffers released while idle; a server takes
+ * only ciphers with forward secrecy and authenticated encryption. A context is shared read-only by
+ * all threads after it is made.
  */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -13,9 +14,13 @@
 
 struct tls_context;
 
-/* A server's context. -1 with *error saying which file and what is wrong with it. */
-int tls_context_new_server(struct tls_context **tls_r, const char *certificate, const char *key,
-                           struct bytes *error);
+/* A server's context. -1 with *error saying which file and what is wrong with it. No session of
+ * one context resumes on another: each has keys of its own for tickets, and `name`, the listener's,
+ * is part of each session. */
+int tls_context_new_server(struct tls_context **tls_r, const char *name, const char *certificate,
+                           const char *key, struct bytes *error);
+/* Another owner of the same context: whoever has one frees it. NULL gives NULL. */
+struct tls_context *tls_context_share(const struct tls_context *tls);
 enum tls_trust { TLS_TRUST_FULL, TLS_TRUST_CA, TLS_TRUST_PIN, TLS_TRUST_OFF };
 /* A client's: trust in the system's store, or in the file `ca`; `pin` is the base64 SHA-256
  * of the peer's SPKI (TLS_TRUST_PIN). */

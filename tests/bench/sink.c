@@ -284,7 +284,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (certificate != NULL &&
-	    tls_context_new_server(&sink.tls, certificate, key, &error) < 0) {
+	    tls_context_new_server(&sink.tls, "here", certificate, key, &error) < 0) {
 		fprintf(stderr, "sink: %s\n", bytes_text(&error));
 		return 1;
 	}

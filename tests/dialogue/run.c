@@ -337,7 +337,7 @@ static int make_tls(struct dialogue *d)
 	snprintf(certificate, sizeof certificate, "%s/cert.pem", directory);
 	snprintf(key, sizeof key, "%s/key.pem", directory);
 	if (tls_make_certificate(certificate, key, "localhost", &error) == 0 &&
-	    tls_context_new_server(&d->server_tls, certificate, key, &error) == 0 &&
+	    tls_context_new_server(&d->server_tls, "here", certificate, key, &error) == 0 &&
 	    tls_context_new_client(&d->client_tls, TLS_TRUST_FULL, certificate, NULL, &error) == 0)
 		rc = 0;
 	else

@@ -2,7 +2,10 @@
 """TLS of listeners: STARTTLS and implicit, the inbox's own certificate, what clear text may not do."""
 
 import re
+import shutil
+import signal
 import smtplib
+import socket
 import ssl
 import subprocess
 
@@ -125,6 +128,149 @@ def test_tls_1_2_is_taken(start, listener):
         assert wire.say("STARTTLS").startswith("220")
         wire.start_tls(ssl.TLSVersion.TLSv1_2)
         assert wire.say("EHLO client.test").startswith("250")
+
+
+def s_client(port, certificates, *options, text=b"QUIT\n"):
+    """openssl's words, on both its outputs."""
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-starttls", "smtp", "-crlf",
+         "-CAfile", certificates / "ca.pem", *options],
+        input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+    return done.stdout.decode(errors="replace")
+
+
+@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA",
+                                     "ECDHE-ECDSA-AES256-SHA384", "aNULL", "NULL", "DHE",
+                                     "CAMELLIA", "ARIA"])
+def test_weak_ciphers_are_refused(start, listener, certificates, ciphers):
+    """No RSA key exchange, no CBC, nothing anonymous (testssl's list of vulnerabilities)."""
+    daemon = start(listen=listener("starttls"))
+    said = s_client(daemon.port, certificates, "-tls1_2", "-cipher", f"{ciphers}:@SECLEVEL=0")
+    assert "Cipher is (NONE)" in said and "alert handshake failure" in said, said
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+                                    "ECDHE-ECDSA-CHACHA20-POLY1305"])
+def test_good_ciphers_are_taken(start, listener, certificates, cipher):
+    daemon = start(listen=listener("starttls"))
+    said = s_client(daemon.port, certificates, "-tls1_2", "-cipher", cipher)
+    assert f"Cipher is {cipher}" in said and "Verify return code: 0" in said, said
+    assert "Compression: NONE" in said
+    assert "Secure Renegotiation IS supported" in said
+    assert "Extended master secret: yes" in said
+
+
+def test_renegotiation_is_refused(start, listener, certificates):
+    """-crlf off and a line "R": s_client asks for a new handshake."""
+    daemon = start(listen=listener("starttls"))
+    process = subprocess.Popen(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{daemon.port}", "-starttls", "smtp",
+         "-tls1_2", "-CAfile", certificates / "ca.pem"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = b""
+    while b"Extended master secret" not in said:    # the handshake is over
+        said += process.stdout.readline()
+    process.stdin.write(b"R\n")
+    process.stdin.flush()
+    said += process.communicate(timeout=30)[0]
+    assert b"RENEGOTIATING" in said and b"no renegotiation" in said, said
+    with Wire(daemon.port) as wire:     # the daemon is well
+        wire.greet()
+
+
+def session(port, kept, reuse=None, host="127.0.0.1"):
+    """A TLS 1.3 session of that listener, after it has said whether `reuse` was resumed."""
+    context = kept
+    with Wire(port, host=host) as wire:
+        wire.greet()
+        assert wire.say("STARTTLS").startswith("220")
+        wire.socket = context.wrap_socket(wire.socket, session=reuse)
+        wire.lines = wire.socket.makefile("rb")
+        assert wire.say("EHLO client.test").startswith("250")   # the ticket came before it
+        return wire.socket.session, wire.socket.session_reused
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_resumes_on_its_own_listener_only(start, listener, version):
+    """Both have the same certificate; Postfix of 2026-08 had to learn it, too."""
+    daemon = start(listen=listener("starttls"),
+                   extra=f'listen "localhost:0" {{ {listener("starttls")} }}')
+    one, other = [int(port) for port in
+                  re.findall(r"listening on=(?!unix)\S+ port=(\d+)", daemon.log())]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    hosts = socket.getaddrinfo("localhost", None)[0][4][0]
+    first, reused = session(one, context)
+    assert not reused
+    assert session(one, context, first)[1]
+    first, _ = session(one, context)
+    assert not session(other, context, first, host=hosts)[1]
+
+
+def presented(port):
+    """The names of the certificate that a new connection gets."""
+    with Wire(port) as wire:
+        wire.greet()
+        assert wire.say("STARTTLS").startswith("220")
+        wire.start_tls()
+        return hash(wire.socket.getpeercert(binary_form=True))
+
+
+@pytest.mark.threads
+def test_a_renewed_certificate_is_used_after_sighup(start, certificates, tmp_path):
+    for end in "pem", "key":
+        shutil.copy(certificates / f"good.{end}", tmp_path / f"live.{end}")
+    daemon = start(listen=f'certificate = "{tmp_path}/live.pem"  key = "{tmp_path}/live.key"')
+    before = presented(daemon.port)
+    with Wire(daemon.port) as old:
+        old.greet()
+        old.say("STARTTLS")
+        old.start_tls()
+        shutil.copy(certificates / "expired.pem", tmp_path / "live.pem")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.has_line(r"reloaded certificates=0"), "the refusal")
+        assert daemon.has_line(r"certificate not reloaded listener=127\.0\.0\.1:0 reason=.*live.key.*"
+                               "belongs to another certificate.*the old one stays")
+        assert presented(daemon.port) == before
+        shutil.copy(certificates / "expired.key", tmp_path / "live.key")
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.has_line(r"reloaded certificates=1"), "the reload")
+        assert presented(daemon.port) != before
+        assert old.say("EHLO client.test").startswith("250")    # goes on
+        assert old.mail().startswith("250")
+
+
+def test_a_key_of_another_certificate_is_a_clear_error(start, certificates):
+    with pytest.raises(AssertionError, match="good.key.*belongs to another certificate"):
+        start(listen=f'certificate = "{certificates}/expired.pem"  key = "{certificates}/good.key"')
+
+
+def test_the_chain_is_sent(start, certificates, tmp_path):
+    """A client that trusts only the root gets what lies between from the server."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    extensions = tmp_path / "extensions"
+    extensions.write_text("basicConstraints = CA:TRUE\n")
+    for name, issuer, more in (("root", None, ()), ("middle", "root", ("-extfile", extensions)),
+                               ("leaf", "middle", ())):
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-out", f"{name}.key")
+        if issuer is None:
+            openssl("req", "-x509", "-new", "-key", f"{name}.key", "-out", f"{name}.pem",
+                    "-subj", f"/CN={name}")
+        else:
+            openssl("req", "-new", "-key", f"{name}.key", "-out", f"{name}.csr",
+                    "-subj", f"/CN={name}")
+            openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem",
+                    "-CAkey", f"{issuer}.key", "-CAcreateserial", "-out", f"{name}.pem", *more)
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes((tmp_path / "leaf.pem").read_bytes() + (tmp_path / "middle.pem").read_bytes())
+    daemon = start(listen=f'certificate = "{chain}"  key = "{tmp_path}/leaf.key"')
+    said = s_client(daemon.port, tmp_path, "-CAfile", tmp_path / "root.pem")
+    assert "Verify return code: 0" in said, said
 
 
 @pytest.mark.threads

@@ -58,7 +58,8 @@ static struct tls_context *server_of(const struct issued *issued)
 	struct tls_context *tls = NULL;
 	struct bytes error = { 0 };
 
-	assert_int_equal(tls_context_new_server(&tls, issued->certificate, issued->key, &error), 0);
+	assert_int_equal(
+		tls_context_new_server(&tls, "here", issued->certificate, issued->key, &error), 0);
 	return tls;
 }
 
@@ -465,8 +466,9 @@ static void test_files_that_will_not_do(void **state)
 		struct tls_context *tls = NULL;
 		struct bytes error = { 0 };
 
-		assert_int_equal(
-			tls_context_new_server(&tls, rows[i].certificate, rows[i].key, &error), -1);
+		assert_int_equal(tls_context_new_server(&tls, "here", rows[i].certificate,
+		                                        rows[i].key, &error),
+		                 -1);
 		if (strstr(bytes_text(&error), rows[i].words) == NULL)
 			fail_msg("said '%s', not '%s'", bytes_text(&error), rows[i].words);
 		bytes_release(&error);

@@ -60,8 +60,9 @@ void stage_tls(struct stage *s, enum tls_trust trust, enum certificate_kind kind
 	make_files(&other);
 	if (kind == CERTIFICATE_EXPIRED)
 		expire(&peer);
-	assert_int_equal(tls_context_new_server(&s->peer_tls, peer.certificate, peer.key, &error),
-	                 0);
+	assert_int_equal(
+		tls_context_new_server(&s->peer_tls, "here", peer.certificate, peer.key, &error),
+		0);
 	assert_int_equal(tls_context_new_client(&s->client_tls, trust,
 	                                        kind == CERTIFICATE_UNKNOWN ? other.certificate
 	                                                                    : peer.certificate,
