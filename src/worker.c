@@ -127,6 +127,7 @@ static void outbound_done(void *context, struct transaction *t)
 	news->reply = t->reply;
 	news->results = t->results;
 	news->count = t->count;
+	news->behind = t->behind;
 	/* The news owns them now. */
 	memset(&t->reply, 0, sizeof(t->reply));
 	t->results = NULL;
@@ -178,6 +179,7 @@ static struct transaction *transaction_of(struct worker *w, struct grant *grant)
 	t->terms = facts.terms;
 	t->size = facts.size;
 	t->depart_us = grant->depart_us;
+	t->depth = grant->depth;
 	t->source = source;
 	t->recipients = grant->recipients;
 	t->count = grant->count;

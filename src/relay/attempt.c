@@ -339,6 +339,7 @@ static struct grant *grant_new(const struct attempt *attempt)
 	grant->id = attempt->id;
 	grant->n = attempt->n;
 	grant->depart_us = attempt->depart_us;
+	grant->depth = attempt->pool->depth.now;
 	grant->recipients = memory_new_array(d->count, sizeof(*grant->recipients));
 	grant->count = d->count;
 	for (size_t i = 0; i < d->count; i++)
@@ -461,7 +462,8 @@ static enum fate provider_fate(struct judging *j, const struct reply *reply)
 {
 	if (!j->provider_refused) {
 		j->provider_refused = true;
-		pool_note_trouble(j->attempt->pool, reply->text == NULL ? "" : reply->text);
+		pool_note_trouble(j->attempt->pool, j->news->mail_written_us,
+		                  reply->text == NULL ? "" : reply->text);
 	}
 	return FATE_AGAIN;
 }
@@ -522,7 +524,8 @@ static void attempt_unsent(struct attempt *attempt, const struct grant_news *new
 {
 	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
 
-	if (news->mail_written_us == 0 || first_loss(attempt)) {
+	/* What another may be guilty of costs nothing; at the head of a flight it shows. */
+	if (news->mail_written_us == 0 || news->behind || first_loss(attempt)) {
 		outcome_back(attempt);
 		return;
 	}
@@ -543,7 +546,20 @@ static void attempt_indeterminate(struct attempt *attempt, const struct grant_ne
 		    news->results[i].reply.code >= 400)
 			fates[i] = fate_of(&j, i);
 	}
-	outcome_indeterminate(attempt, fates);
+	outcome_indeterminate(attempt, fates, news->behind && first_loss(attempt));
+}
+
+/* Whether the provider keeps up with what is in flight. */
+static void note_flight(struct attempt *attempt, const struct grant_news *news)
+{
+	struct pool *pool = attempt->pool;
+
+	if (news->mail_written_us == 0)
+		return;
+	if (news->end == TRANSACTION_REPLIED)
+		depth_replied(&pool->depth, pool->provider->pipeline);
+	else if (attempt->peer != NULL)
+		attempt->peer->lost = true;
 }
 
 void attempt_replied(struct attempt *attempt, struct grant_news *news)
@@ -551,6 +567,7 @@ void attempt_replied(struct attempt *attempt, struct grant_news *news)
 	struct peer *peer = attempt->peer;
 
 	count_tokens(attempt, news, peer != NULL && peer->facts.pipelining);
+	note_flight(attempt, news);
 	give_back(attempt, true);
 	if (news->gone)
 		outcome_unreadable(attempt);

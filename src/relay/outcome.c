@@ -369,14 +369,14 @@ void outcome_fates(struct attempt *attempt, const struct recipient_fate *fates)
 	outcome_parts(attempt, mine, again_part(attempt, mine));
 }
 
-void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates)
+void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates, bool soon)
 {
 	struct relay *relay = attempt->relay;
 	struct delivery *again;
 	char id[ID_TEXT_SIZE];
 
 	expire(attempt, fates);
-	again = deferred_part(attempt, fates, FATE_AGAIN);
+	again = soon ? again_part(attempt, fates) : deferred_part(attempt, fates, FATE_AGAIN);
 	id_format(attempt->id, id);
 	log_warning("delivery indeterminate msg=%s n=%u provider=%s may be sent twice", id,
 	            attempt->n, attempt->pool->provider->name);

@@ -4,7 +4,8 @@
  * A connection is asked for when work waits and no open one can take it; while some are being
  * opened no more are asked for than are ready already, so a pool doubles as it proves itself.
  * Each holds at first two grants, one in flight and one claimed ahead, and learns a
- * greater depth when it runs dry before the claims are durable.
+ * greater depth when it runs dry before the claims are durable. Where whole messages go behind one
+ * another the provider's depth (depth.c) says how many, and half as many are claimed ahead.
  */
 #include <stdlib.h>
 
@@ -48,6 +49,7 @@ void pool_init(struct pool *pool, struct relay *relay, const struct provider_set
 	pool->relay = relay;
 	pool->provider = provider;
 	pool->limit = limit_new(provider->rates, provider->rate_count);
+	depth_init(&pool->depth);
 	list_init(&pool->opening);
 	list_init(&pool->idle);
 	list_init(&pool->partly);
@@ -78,6 +80,36 @@ void pool_release(struct pool *pool)
 
 /* ---- peers ----------------------------------------------------------------- */
 
+/* Whole messages go behind one another, without waiting for replies. */
+static bool peer_is_deep(const struct peer *peer)
+{
+	return peer->facts.pipelining && peer->facts.chunking;
+}
+
+/* How many messages a session may carry: the smallest of what both sides say, and it showed. */
+static size_t peer_messages_max(const struct peer *peer)
+{
+	const struct pool *pool = peer->pool;
+	size_t max = depth_session_max(&pool->depth, relay_now(pool->relay));
+
+	if (pool->provider->kind == PROVIDER_DISCARD)
+		return SIZE_MAX; /* its one session never ends */
+	if (pool->provider->messages_per_connection > 0)
+		max = least(max, pool->provider->messages_per_connection);
+	if (peer->facts.messages_max > 0)
+		max = least(max, peer->facts.messages_max);
+	return max;
+}
+
+static size_t peer_room(const struct peer *peer)
+{
+	size_t depth = peer->pool->depth.now;
+
+	if (peer->given >= peer_messages_max(peer))
+		return 0;
+	return peer_is_deep(peer) ? depth + depth / 2 + 1 : peer->depth;
+}
+
 static void peer_place(struct peer *peer)
 {
 	struct pool *pool = peer->pool;
@@ -85,7 +117,7 @@ static void peer_place(struct peer *peer)
 
 	if (!peer->ready)
 		place = &pool->opening;
-	else if (peer->finishing || peer->held >= peer->depth)
+	else if (peer->finishing || peer->held >= peer_room(peer))
 		place = &pool->full;
 	else if (peer->held == 0)
 		place = &pool->idle;
@@ -95,20 +127,6 @@ static void peer_place(struct peer *peer)
 		list_prepend(place, &peer->node);
 	else
 		list_append(place, &peer->node);
-}
-
-/* How many messages a session may carry: the smaller of what both sides say. */
-static size_t peer_messages_max(const struct peer *peer)
-{
-	size_t max = SIZE_MAX;
-
-	if (peer->pool->provider->kind == PROVIDER_DISCARD)
-		return max; /* its one session never ends */
-	if (peer->pool->provider->messages_per_connection > 0)
-		max = peer->pool->provider->messages_per_connection;
-	if (peer->facts.messages_max > 0)
-		max = least(max, peer->facts.messages_max);
-	return max;
 }
 
 static void peer_finish(struct peer *peer)
@@ -124,18 +142,13 @@ void peer_take(struct peer *peer)
 {
 	peer->held++;
 	peer->given++;
-	if (peer->given >= peer_messages_max(peer))
-		peer->depth = peer->held; /* no more; finished when the last of them was granted */
 	peer_place(peer);
 }
 
 /* The worker ran out of transactions while claims were under way: claim further ahead. */
 static void peer_learn(struct peer *peer)
 {
-	if (peer->given >= peer_messages_max(peer))
-		peer->depth = 0;
-	else if (peer->granted == 0 && peer->held > 0 &&
-	         peer->depth < peer->pool->provider->pipeline)
+	if (peer->granted == 0 && peer->held > 0 && peer->depth < peer->pool->provider->pipeline)
 		peer->depth++;
 }
 
@@ -257,10 +270,13 @@ static void peers_finish(struct pool *pool, struct list *peers)
 	}
 }
 
-void pool_note_trouble(struct pool *pool, const char *why)
+void pool_note_trouble(struct pool *pool, int64_t written_us, const char *why)
 {
 	bool was_aside = pool->health.aside;
 
+	if (written_us <= pool->refused_us)
+		return;
+	pool->refused_us = relay_now(pool->relay);
 	health_refused(&pool->health, relay_now(pool->relay), why);
 	pool_wake_at(pool, pool->health.open_after_us);
 	peers_finish(pool, &pool->idle);
@@ -268,6 +284,19 @@ void pool_note_trouble(struct pool *pool, const char *why)
 	peers_finish(pool, &pool->full);
 	if (!was_aside)
 		pool_set_aside(pool, ENDING_REFUSED);
+}
+
+/* What a connection that ended amid a flight teaches. */
+static void peer_learn_end(struct peer *peer, const struct reply *why)
+{
+	struct pool *pool = peer->pool;
+
+	if (!peer->lost || why == NULL || why->code == 0)
+		return;
+	depth_lost(&pool->depth);
+	if (depth_session_ended(&pool->depth, peer->replied, relay_now(pool->relay)))
+		log_info("provider ends sessions name=%s messages=%zu", pool->provider->name,
+		         peer->replied);
 }
 
 static void peer_closed(struct peer *peer, enum connection_stage stage, const struct reply *why)
@@ -316,6 +345,7 @@ void relay_closed(struct relay *relay, uint64_t connection, enum connection_stag
 		peer->pool->opening_count--;
 	if (peer->held > 0)
 		table_each(relay->slots, forget_peer, peer);
+	peer_learn_end(peer, why);
 	peer_closed(peer, stage, why);
 	free(peer);
 	relay_pump(relay);

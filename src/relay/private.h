@@ -37,6 +37,24 @@ void health_refused(struct health *h, int64_t now_us, const char *why);
 bool health_ready(struct health *h);
 void health_worked(struct health *h); /* a transaction was replied to */
 
+/* ---- depth.c: pure --------------------------------------------------------- */
+
+struct depth {
+	size_t now;         /* messages that may be in flight on one connection */
+	size_t point;       /* from here it grows slowly */
+	size_t replies;     /* since it last grew */
+	size_t ended_after; /* messages of the last session that was ended amid a flight */
+	size_t session_max; /* learned; 0: nothing */
+	int64_t session_until_us;
+};
+
+void depth_init(struct depth *d);
+void depth_replied(struct depth *d, size_t max); /* to a message, whatever it said */
+void depth_lost(struct depth *d);                /* a connection with messages in flight */
+/* The peer ended a session with messages in flight. Returns whether that taught us its limit. */
+bool depth_session_ended(struct depth *d, size_t messages, int64_t now_us);
+size_t depth_session_max(const struct depth *d, int64_t now_us); /* SIZE_MAX: none is known */
+
 /* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. */
 #define GRANT_LEAD (50 * CLOCK_MS)
 
@@ -47,12 +65,13 @@ struct peer {             /* a connection, as the relay knows it */
 	struct pool *pool;
 	uint64_t number;
 	bool ready, finishing;
+	bool lost; /* it came back with messages that were in flight */
 	struct peer_facts facts;
 	size_t held;    /* attempts claiming or granted on it */
 	size_t granted; /* of those, with the worker */
 	size_t given;   /* grants so far */
 	size_t replied; /* transactions that ended with a reply */
-	size_t depth;   /* how many it may hold */
+	size_t depth;   /* how many it may hold, where they do not go behind one another */
 	int64_t opened_us;
 };
 
@@ -62,6 +81,8 @@ struct pool {
 	uint32_t number; /* in the spool; 0: not told */
 	struct limit *limit;
 	struct health health;
+	struct depth depth;
+	int64_t refused_us; /* monotonic; when it last said of a message that it refuses us */
 	struct list opening, idle, partly, full; /* peers: not ready, held 0, below depth, at it */
 	size_t opening_count, ready_count, in_flight;
 	struct list parked; /* attempts that wait for this provider */
@@ -82,7 +103,9 @@ void pool_retry(struct pool *pool);
 void pool_wake_at(struct pool *pool, int64_t monotonic_us);
 void peer_take(struct peer *peer);
 void peer_give_back(struct peer *peer, bool was_granted);
-void pool_note_trouble(struct pool *pool, const char *why); /* by a reply; sets aside */
+/* By a reply to a message that was written then; sets aside. Of those written before the provider's
+ * refusal was known, one counts. */
+void pool_note_trouble(struct pool *pool, int64_t written_us, const char *why);
 void pool_stop(struct pool *pool);
 /* Starts attempts for as long as there is work, a token and a connection. */
 void pool_pump(struct pool *pool);
@@ -149,8 +172,9 @@ struct transition *outcome_new(struct attempt *attempt);
 void outcome_back(struct attempt *attempt);
 /* Recipients sent, deferred and failed, as one transaction. Fates: one a recipient. */
 void outcome_fates(struct attempt *attempt, const struct recipient_fate *fates);
-/* The same, and the recipients that are AGAIN may have been sent: they wait, pinned. */
-void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates);
+/* The same, and the recipients that are AGAIN may have been sent: they are pinned, and wait unless
+ * `soon`. */
+void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates, bool soon);
 void outcome_unreadable(struct attempt *attempt); /* held for an operator */
 void outcome_send(struct attempt *attempt, struct transition *t, bool now);
 bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */

@@ -22,6 +22,7 @@ struct grant {
 	uint64_t id;
 	uint32_t n;
 	int64_t depart_us; /* monotonic; MAIL is not written before */
+	size_t depth;      /* messages in flight, this included, when it is written */
 	struct recipient *recipients;
 	size_t count;
 };
@@ -37,7 +38,8 @@ struct grant_news {
 	struct reply reply;
 	struct recipient_result *results;
 	size_t count;
-	bool gone; /* the message could not be read: nothing was sent */
+	bool gone;   /* the message could not be read: nothing was sent */
+	bool behind; /* not replied, but another in flight before it may be why */
 };
 void grant_news_free(struct grant_news **news);
 

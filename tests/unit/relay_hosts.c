@@ -19,7 +19,7 @@ struct wire {
 	uint64_t number;
 	struct grant *grants[64];
 	size_t grant_count, done;
-	bool busy, finishing, closed;
+	bool busy, finishing, closed, flight_lost, cut_short;
 	int64_t mail_us;
 };
 
@@ -58,6 +58,18 @@ static struct grant_news *news_for(const struct grant *grant, enum transaction_e
 	return news;
 }
 
+static void note_written(struct host *host, size_t recipients)
+{
+	if (host->written_count % 1024 == 0) {
+		host->written = memory_grow(host->written, host->written_count + 1024,
+		                            sizeof(*host->written));
+		host->written_for = memory_grow(host->written_for, host->written_count + 1024,
+		                                sizeof(*host->written_for));
+	}
+	host->written[host->written_count] = host->world->clock.monotonic_us;
+	host->written_for[host->written_count++] = recipients;
+}
+
 static void wire_close(struct wire *wire, enum connection_stage stage, int code, const char *text)
 {
 	struct world *w = wire->host->world;
@@ -66,8 +78,20 @@ static void wire_close(struct wire *wire, enum connection_stage stage, int code,
 
 	while (wire->grant_count > 0) {
 		struct grant *grant = wire_take(wire);
+		struct grant_news *news = news_for(grant, TRANSACTION_UNSENT);
 
-		relay_replied(w->relay, news_for(grant, TRANSACTION_UNSENT));
+		if (wire->flight_lost) {
+			news->end = TRANSACTION_INDETERMINATE;
+			news->behind = true;
+			news->mail_written_us = w->clock.monotonic_us;
+			note_written(wire->host, grant->count);
+		} else if (wire->host->mode == HOST_ENDS_SESSIONS) {
+			news->mail_written_us = w->clock.monotonic_us;
+			news->behind = wire->cut_short;
+			wire->host->cut_short += !wire->cut_short;
+			wire->cut_short = true;
+		}
+		relay_replied(w->relay, news);
 		grant_free(&grant);
 	}
 	list_remove(&wire->link);
@@ -118,18 +142,6 @@ void host_open(void *context, uint64_t number, const struct provider_settings *p
 
 static void wire_next(struct wire *wire);
 
-static void note_written(struct host *host, size_t recipients)
-{
-	if (host->written_count % 1024 == 0) {
-		host->written = memory_grow(host->written, host->written_count + 1024,
-		                            sizeof(*host->written));
-		host->written_for = memory_grow(host->written_for, host->written_count + 1024,
-		                                sizeof(*host->written_for));
-	}
-	host->written[host->written_count] = host->world->clock.monotonic_us;
-	host->written_for[host->written_count++] = recipients;
-}
-
 static void note_sent(struct world *w, const struct grant *grant, const struct grant_news *news)
 {
 	bool any = false;
@@ -162,14 +174,17 @@ static void wire_answer(struct world *w, void *argument)
 	struct host *host = wire->host;
 	struct grant *grant = wire_take(wire);
 	struct grant_news *news = news_for(grant, TRANSACTION_REPLIED);
-	bool lost = host->mode == HOST_LOSES_MAIL || host->mode == HOST_LOSES_END;
+	bool lost;
 
+	wire->flight_lost = host->mode == HOST_LOSES_FLIGHT && host->lose_flights > 0;
+	lost = host->mode == HOST_LOSES_MAIL || host->mode == HOST_LOSES_END || wire->flight_lost;
+	host->lose_flights -= wire->flight_lost;
 	wire->busy = false;
 	wire->done++;
 	news->mail_written_us = wire->mail_us;
 	if (host->mode == HOST_LOSES_MAIL)
 		news->end = TRANSACTION_UNSENT;
-	else if (host->mode == HOST_LOSES_END)
+	else if (lost)
 		news->end = TRANSACTION_INDETERMINATE;
 	else if (host->answer != NULL)
 		host->answer(host, grant, news);
@@ -191,7 +206,8 @@ static void wire_mail(struct world *w, void *argument)
 {
 	struct wire *wire = argument;
 
-	wire->mail_us = w->clock.monotonic_us;
+	if (!wire->host->at_once || wire->mail_us == 0)
+		wire->mail_us = w->clock.monotonic_us;
 	note_written(wire->host, wire->grants[0]->count);
 	world_later(w, wire->host->reply_us, wire_answer, wire);
 }
@@ -247,6 +263,8 @@ static void wire_grant(struct world *w, void *argument)
 	}
 	assert_true(wire->grant_count < sizeof(wire->grants) / sizeof(wire->grants[0]));
 	wire->host->grants++;
+	if (grant->depth > wire->host->deepest)
+		wire->host->deepest = grant->depth;
 	wire->grants[wire->grant_count++] = grant;
 	wire_next(wire);
 }

@@ -19,9 +19,11 @@ enum host_mode {
 	HOST_WORKS,
 	HOST_REFUSES, /* the connection */
 	HOST_NO_LOGIN,
-	HOST_CLOSES,     /* at once when ready */
-	HOST_LOSES_MAIL, /* at each MAIL */
-	HOST_LOSES_END,  /* after each end of data */
+	HOST_CLOSES,        /* at once when ready */
+	HOST_LOSES_MAIL,    /* at each MAIL */
+	HOST_LOSES_END,     /* after each end of data */
+	HOST_LOSES_FLIGHT,  /* all that it holds, `lose_flights` times */
+	HOST_ENDS_SESSIONS, /* session_max, and what is in flight then was begun in vain */
 };
 
 /* One provider, and what stands behind it. */
@@ -32,6 +34,10 @@ struct host {
 	int64_t connect_us, reply_us,
 		late_us;    /* late: MAIL is written up to so much after its time */
 	size_t session_max; /* 421 after so many messages; 0: never */
+	size_t lose_flights;
+	bool at_once;     /* all that it holds was written when the first was */
+	size_t deepest;   /* the greatest depth granted */
+	size_t cut_short; /* sessions ended with messages in flight */
 	struct peer_facts facts;
 	/* NULL: 250 for everybody. */
 	void (*answer)(struct host *host, const struct grant *grant, struct grant_news *news);
