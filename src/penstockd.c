@@ -44,19 +44,39 @@ static void command_path(struct bytes *out)
 	}
 }
 
+/* The host of the port that daemon_run() names: the first listener that has one. */
+static const char *first_address(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->listener_count; i++)
+		if (!settings->listeners[i].is_unix)
+			return settings->listeners[i].address;
+	return "";
+}
+
+/* How penstock is called for this daemon: it finds the sockets of the usual places by itself. */
+static void command_line(const struct settings *settings, struct bytes *out)
+{
+	struct bytes usual = { 0 };
+
+	command_path(out);
+	if (settings_default_control(settings->mode, geteuid() == 0, &usual) < 0 ||
+	    strcmp(bytes_text(&usual), settings->control_socket) != 0)
+		bytes_printf(out, " --socket %s", settings->control_socket);
+	bytes_release(&usual);
+}
+
 static void greet_catch(const struct settings *settings, unsigned port)
 {
-	const struct listener_settings *first = &settings->listeners[0];
 	struct bytes command = { 0 };
 
-	command_path(&command);
+	command_line(settings, &command);
 	fprintf(stderr,
 	        "penstockd catches mail; nothing leaves this machine.\n"
 	        "  Point your application at SMTP host %s, port %u (any login is accepted, "
 	        "STARTTLS works).\n"
 	        "  Send a first mail:  %s send --to you@example.com\n"
 	        "  Stop with Ctrl-C.\n",
-	        first->address, port, bytes_text(&command));
+	        first_address(settings), port, bytes_text(&command));
 	bytes_release(&command);
 }
 
@@ -71,7 +91,7 @@ static void greet(void *context, unsigned port)
 		greet_catch(settings, port);
 	else if (g->over->relay != NULL)
 		fprintf(stderr, "penstockd relays: point applications at SMTP host %s, port %u\n",
-		        settings->listeners[0].address, port);
+		        first_address(settings), port);
 }
 
 static void say_notes(const struct bytes *notes)

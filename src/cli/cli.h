@@ -66,6 +66,11 @@ void submit_hostname(const char *smtp_path, struct bytes *out);
 
 /* Text of the daemon for a terminal: what is not plain UTF-8 text becomes '?'. */
 void text_print(FILE *out, const char *text);
+/* A time of the API (RFC 3339, UTC) as the local "2026-11-21 22:44:20". */
+void time_print(const char *text);
+void size_print(int width, long long octets); /* "1.2 KiB", right-aligned */
+/* "1 message", "2 messages"; "1 delivery", "2 deliveries". */
+void count_print(long long count, const char *noun);
 const char *text_of(const json_t *object, const char *key); /* never NULL */
 long long number_of(const json_t *object, const char *key);
 int json_out(json_t *value); /* prints it on stdout and releases it; EX_OK */

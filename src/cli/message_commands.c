@@ -7,57 +7,67 @@
 
 #include "cli/cli.h"
 
-static void print_field(const json_t *message, const char *label, const char *key)
+static void print_field(const json_t *message, const char *key)
 {
 	if (*text_of(message, key) == '\0')
 		return;
-	printf("%-10s", label);
+	printf("%-10s", key);
 	text_print(stdout, text_of(message, key));
 	putchar('\n');
 }
 
-static void print_recipients(const json_t *delivery)
+static void print_delivery(const json_t *delivery)
 {
 	json_t *recipient;
 	size_t i;
 
-	printf("%-10s%s  route ", "delivery", text_of(delivery, "state"));
-	text_print(stdout, text_of(delivery, "route"));
-	printf("  attempts %lld", number_of(delivery, "attempts"));
-	if (*text_of(delivery, "next_attempt") != '\0')
-		printf("  next %.19sZ", text_of(delivery, "next_attempt"));
+	printf("%-10s%s, ", "delivery", text_of(delivery, "state"));
+	if (strcmp(text_of(delivery, "route"), "unrouted") == 0) {
+		fputs("no route matches, ", stdout);
+	} else {
+		fputs("route ", stdout);
+		text_print(stdout, text_of(delivery, "route"));
+		fputs(", ", stdout);
+	}
+	count_print(number_of(delivery, "attempts"), "attempt");
+	if (*text_of(delivery, "next_attempt") != '\0') {
+		fputs(", next ", stdout);
+		time_print(text_of(delivery, "next_attempt"));
+	}
 	putchar('\n');
 	json_array_foreach(json_object_get(delivery, "recipients"), i, recipient)
 	{
-		printf("          <");
+		printf("%-10s<", "");
 		text_print(stdout, text_of(recipient, "address"));
-		printf(">");
+		puts(">");
 		if (*text_of(recipient, "last_reply") != '\0') {
-			printf("  ");
+			printf("%-12s", "");
 			text_print(stdout, text_of(recipient, "last_reply"));
+			putchar('\n');
 		}
-		putchar('\n');
 	}
 }
 
 static void print_show(const json_t *message)
 {
+	static const char *const fields[] = { "client", "helo", "login", "with", "tls" };
 	json_t *delivery;
 	size_t i;
 
-	print_field(message, "id", "id");
+	print_field(message, "id");
 	printf("%-10s<", "sender");
 	text_print(stdout, text_of(message, "sender"));
-	printf(">\n");
-	print_field(message, "accepted", "accepted");
-	printf("%-10s%lld octets\n", "size", number_of(message, "size"));
-	print_field(message, "client", "client");
-	print_field(message, "helo", "helo");
-	print_field(message, "login", "login");
-	print_field(message, "with", "with");
-	print_field(message, "tls", "tls");
+	printf(">\n%-10s", "accepted");
+	time_print(text_of(message, "accepted"));
+	printf("\n%-10s", "size");
+	size_print(0, number_of(message, "size"));
+	if (number_of(message, "size") >= 1024)
+		printf(" (%lld octets)", number_of(message, "size"));
+	putchar('\n');
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		print_field(message, fields[i]);
 	json_array_foreach(json_object_get(message, "deliveries"), i, delivery)
-		print_recipients(delivery);
+		print_delivery(delivery);
 }
 
 /* The path of a message in the API; ids are plain characters, so only those are let through. */
@@ -123,6 +133,28 @@ int cli_cat(const struct cli *cli, int argc, char **argv)
 	return rc;
 }
 
+static void print_order(const char *verb, const char *id, const json_t *answer)
+{
+	static const struct {
+		const char *verb, *done;
+	} words[] = {
+		{ "retry", "due now" },
+		{ "hold", "held" },
+		{ "release", "released" },
+		{ "remove", "removed" },
+	};
+	long long changed = number_of(answer, "changed"), busy = number_of(answer, "in_flight");
+
+	printf("%s: ", id);
+	count_print(changed, "delivery");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(verb, words[i].verb) == 0)
+			printf(" %s", words[i].done);
+	if (busy > 0)
+		printf(", %lld in flight left alone", busy);
+	putchar('\n');
+}
+
 static int order_one(const struct cli *cli, struct client *client, const char *verb, const char *id)
 {
 	bool removes = strcmp(verb, "remove") == 0;
@@ -141,10 +173,7 @@ static int order_one(const struct cli *cli, struct client *client, const char *v
 		return rc;
 	if (cli->json)
 		return json_out(answer);
-	printf("%s %s: %lld deliveries changed", id, verb, number_of(answer, "changed"));
-	if (number_of(answer, "in_flight") > 0)
-		printf(", %lld in flight left alone", number_of(answer, "in_flight"));
-	putchar('\n');
+	print_order(verb, id, answer);
 	json_decref(answer);
 	return EX_OK;
 }

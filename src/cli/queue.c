@@ -3,41 +3,43 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
-static void print_delivery(const json_t *delivery)
+/* The reply stands below, where it may be as long as it is. */
+static void print_recipient(const json_t *delivery, const json_t *recipient)
 {
-	const json_t *recipients = json_object_get(delivery, "recipients");
-	json_t *recipient;
-	size_t i;
+	const char *state = text_of(delivery, "state");
 
-	json_array_foreach(recipients, i, recipient)
-	{
-		printf("    %-9s ", text_of(delivery, "state"));
-		text_print(stdout, text_of(recipient, "address"));
-		if (*text_of(recipient, "last_reply") != '\0') {
-			printf("  (");
-			text_print(stdout, text_of(recipient, "last_reply"));
-			putchar(')');
-		}
-		if (strcmp(text_of(delivery, "state"), "deferred") == 0)
-			printf("  next %.19sZ", text_of(delivery, "next_attempt"));
+	printf("    %-9s  ", state);
+	text_print(stdout, text_of(recipient, "address"));
+	if (strcmp(state, "deferred") == 0) {
+		printf("  attempt %lld at ", number_of(delivery, "attempts") + 1);
+		time_print(text_of(delivery, "next_attempt"));
+	}
+	putchar('\n');
+	if (*text_of(recipient, "last_reply") != '\0') {
+		printf("    %-9s  ", "");
+		text_print(stdout, text_of(recipient, "last_reply"));
 		putchar('\n');
 	}
 }
 
 static void print_message(const json_t *message)
 {
-	json_t *delivery;
-	size_t i;
+	json_t *delivery, *recipient;
+	size_t i, k;
 
-	printf("%s  %.19sZ  %lld octets  <", text_of(message, "id"), text_of(message, "accepted"),
-	       number_of(message, "size"));
+	printf("%s  ", text_of(message, "id"));
+	time_print(text_of(message, "accepted"));
+	size_print(11, number_of(message, "size"));
+	printf("  <");
 	text_print(stdout, text_of(message, "sender"));
 	printf(">\n");
 	json_array_foreach(json_object_get(message, "deliveries"), i, delivery)
-		print_delivery(delivery);
+		json_array_foreach(json_object_get(delivery, "recipients"), k, recipient)
+			print_recipient(delivery, recipient);
 }
 
 /* One page; *next is where to go on, empty at the end. */
@@ -62,7 +64,7 @@ static int print_pages(const struct cli *cli, struct client *client, const char 
 {
 	struct bytes next = { 0 };
 	json_t *all = json_array(), *page, *message;
-	size_t i;
+	size_t i, listed = 0;
 	int rc;
 
 	do {
@@ -74,12 +76,16 @@ static int print_pages(const struct cli *cli, struct client *client, const char 
 		else
 			json_array_foreach(json_object_get(page, "messages"), i, message)
 				print_message(message);
+		listed += json_array_size(json_object_get(page, "messages"));
 		json_decref(page);
 	} while (next.length > 0);
 	bytes_release(&next);
 	if (rc == EX_OK && cli->json)
 		return json_out(all);
 	json_decref(all);
+	/* For people; a script asks for nothing and gets it. */
+	if (rc == EX_OK && listed == 0 && isatty(STDOUT_FILENO))
+		puts(*filter == '\0' ? "the queue is empty" : "nothing in the queue matches");
 	return rc;
 }
 

@@ -1,42 +1,95 @@
 /* SPDX-License-Identifier: ISC */
 /* status.c - penstock status, penstock stop. */
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "cli/cli.h"
 
-static void print_status(const json_t *status)
+static void print_uptime(long long seconds)
+{
+	if (seconds < 60)
+		printf("%lld s", seconds);
+	else if (seconds < 3600)
+		printf("%lld min", seconds / 60);
+	else if (seconds < 86400)
+		printf("%lld h %lld min", seconds / 3600, seconds % 3600 / 60);
+	else
+		printf("%lld d %lld h", seconds / 86400, seconds % 86400 / 3600);
+}
+
+static void print_spool(const json_t *status)
 {
 	const json_t *spool = json_object_get(status, "spool");
-	const json_t *counters = json_object_get(status, "counters");
+	bool catches = strcmp(text_of(status, "mode"), "catch") == 0;
+
+	printf("%-12s ", "spool");
+	count_print(number_of(spool, "messages"), "message");
+	fputs(", ", stdout);
+	size_print(0, number_of(spool, "octets"));
+	printf("\n%-12s ", catches ? "inbox" : "queue");
+	if (catches) {
+		count_print(number_of(spool, "inbox"), "message");
+	} else {
+		count_print(number_of(spool, "deliveries"), "delivery");
+		printf(", %lld of them in flight", number_of(spool, "in_flight"));
+	}
+	putchar('\n');
+}
+
+static void print_counters(const json_t *counters)
+{
+	static const struct {
+		const char *key, *label;
+	} shown[] = {
+		{ "messages_accepted", "accepted" },   { "recipients_sent", "sent" },
+		{ "recipients_deferred", "deferred" }, { "recipients_bounced", "bounced" },
+		{ "recipients_expired", "expired" },
+	};
+
+	printf("%-12s", "since start");
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		printf("%s %lld %s", i == 0 ? "" : ",", number_of(counters, shown[i].key),
+		       shown[i].label);
+	putchar('\n');
+}
+
+static void print_provider(const json_t *provider)
+{
+	bool aside = strcmp(text_of(provider, "state"), "ok") != 0;
+
+	printf("%-12s ", "provider");
+	text_print(stdout, text_of(provider, "name"));
+	printf(": %s, ", aside ? "set aside" : "ok");
+	count_print(number_of(provider, "connections"), "connection");
+	printf(", %lld in flight", number_of(provider, "in_flight"));
+	if (aside && *text_of(provider, "aside_until") != '\0') {
+		fputs(", tried again ", stdout);
+		time_print(text_of(provider, "aside_until"));
+	}
+	putchar('\n');
+	if (*text_of(provider, "why") != '\0') {
+		printf("%-12s ", "");
+		text_print(stdout, text_of(provider, "why"));
+		putchar('\n');
+	}
+}
+
+static void print_status(const json_t *status)
+{
 	json_t *provider;
 	size_t i;
 
-	printf("penstockd %s (%s), up %lld s\n", text_of(status, "version"),
-	       text_of(status, "mode"), number_of(status, "uptime_seconds"));
-	printf("spool: %lld messages, %lld deliveries waiting or in flight (%lld in flight), %lld "
-	       "in "
-	       "the inbox, %lld octets\n",
-	       number_of(spool, "messages"), number_of(spool, "deliveries"),
-	       number_of(spool, "in_flight"), number_of(spool, "inbox"),
-	       number_of(spool, "octets"));
-	printf("since start: %lld accepted, %lld sent, %lld deferred, %lld bounced, %lld expired\n",
-	       number_of(counters, "messages_accepted"), number_of(counters, "recipients_sent"),
-	       number_of(counters, "recipients_deferred"),
-	       number_of(counters, "recipients_bounced"),
-	       number_of(counters, "recipients_expired"));
+	printf("penstockd %s (%s), pid %lld, up ", text_of(status, "version"),
+	       text_of(status, "mode"), number_of(status, "pid"));
+	print_uptime(number_of(status, "uptime_seconds"));
+	putchar('\n');
+	print_spool(status);
+	print_counters(json_object_get(status, "counters"));
 	json_array_foreach(json_object_get(status, "providers"), i, provider)
-	{
-		printf("provider ");
-		text_print(stdout, text_of(provider, "name"));
-		printf(": %s, %lld connections, %lld in flight", text_of(provider, "state"),
-		       number_of(provider, "connections"), number_of(provider, "in_flight"));
-		if (*text_of(provider, "why") != '\0') {
-			printf(": ");
-			text_print(stdout, text_of(provider, "why"));
-		}
-		putchar('\n');
-	}
+		/* The built-in one is always there, and seldom of use. */
+		if (strcmp(text_of(provider, "name"), "discard") != 0 ||
+	            number_of(provider, "in_flight") > 0) print_provider(provider);
 }
 
 int cli_status(const struct cli *cli, int argc, char **argv)
@@ -80,7 +133,9 @@ int cli_stop(const struct cli *cli, int argc, char **argv)
 		return rc;
 	rc = client_ask(client, "POST", "stop", &answer);
 	client_free(&client);
-	if (rc == EX_OK)
-		json_decref(answer);
-	return rc;
+	if (rc != EX_OK)
+		return rc;
+	json_decref(answer);
+	printf("penstockd stops when what is in flight has ended\n");
+	return EX_OK;
 }

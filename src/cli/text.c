@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* text.c - values of the daemon's answers, safe for a terminal. */
+#include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -28,6 +30,49 @@ void text_print(FILE *out, const char *text)
 		rest.data += length;
 		rest.length -= length;
 	}
+}
+
+void time_print(const char *text)
+{
+	struct tm tm = { 0 };
+	char local[32];
+	time_t seconds;
+
+	if (strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL) {
+		text_print(stdout, text);
+		return;
+	}
+	seconds = timegm(&tm);
+	localtime_r(&seconds, &tm);
+	strftime(local, sizeof(local), "%Y-%m-%d %H:%M:%S", &tm);
+	fputs(local, stdout);
+}
+
+void size_print(int width, long long octets)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	char text[32];
+	double value = (double)octets;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+	printf("%*s", width, text);
+}
+
+void count_print(long long count, const char *noun)
+{
+	size_t length = strlen(noun);
+
+	if (count == 1)
+		printf("1 %s", noun);
+	else if (length > 0 && noun[length - 1] == 'y')
+		printf("%lld %.*sies", count, (int)(length - 1), noun);
+	else
+		printf("%lld %ss", count, noun);
 }
 
 const char *text_of(const json_t *object, const char *key)

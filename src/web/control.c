@@ -16,6 +16,7 @@
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -45,6 +46,8 @@ static json_t *describe_provider(const struct provider_status *p)
 
 	json_object_set_new(object, "name", json_text(p->name));
 	json_object_set_new(object, "state", json_string(p->set_aside ? "set-aside" : "ok"));
+	json_object_set_new(object, "aside_until",
+	                    p->set_aside ? describe_time(p->aside_until_us) : json_null());
 	json_object_set_new(object, "why", json_text(p->why));
 	json_object_set_new(object, "connections", json_integer((json_int_t)p->connections_open));
 	json_object_set_new(object, "ready", json_integer((json_int_t)p->connections_ready));
@@ -96,6 +99,7 @@ static void status_answer(struct relay_status_request *answer)
 	json_object_set_new(
 		object, "mode",
 		json_string(web->options.settings->mode == MODE_CATCH ? "catch" : "relay"));
+	json_object_set_new(object, "pid", json_integer(getpid()));
 	json_object_set_new(object, "uptime_seconds", json_integer(up / CLOCK_SEC));
 	json_object_set_new(object, "spool", describe_counts(web));
 	json_object_set_new(object, "providers", providers);

@@ -7,7 +7,7 @@
 /* Deliveries of one message that are described at most; each has up to 50 recipients. */
 #define DELIVERIES_SHOWN 2000
 
-static json_t *json_time(int64_t wall_us)
+json_t *describe_time(int64_t wall_us)
 {
 	char text[CLOCK_DATE_MAX];
 
@@ -52,7 +52,7 @@ static json_t *describe_delivery(struct web *web, const struct delivery *d)
 	                                      : "unrouted"));
 	json_object_set_new(object, "attempts", json_integer(d->attempts));
 	json_object_set_new(object, "next_attempt",
-	                    d->due_us == CLOCK_NEVER ? json_null() : json_time(d->due_us));
+	                    d->due_us == CLOCK_NEVER ? json_null() : describe_time(d->due_us));
 	for (size_t i = 0; i < d->count; i++) {
 		json_t *recipient = json_object();
 
@@ -70,7 +70,7 @@ static void describe_facts(json_t *object, const struct message_facts *facts, bo
 {
 	json_object_set_new(object, "size", json_integer((json_int_t)facts->size));
 	json_object_set_new(object, "sender", json_text(facts->sender.text));
-	json_object_set_new(object, "accepted", json_time(facts->trace.time_us));
+	json_object_set_new(object, "accepted", describe_time(facts->trace.time_us));
 	if (!detail)
 		return;
 	json_object_set_new(object, "login", json_text(facts->login));

@@ -43,6 +43,7 @@ struct evhttp_request *pending_end(struct pending *p);
 
 /* control.c: /relay/v1/... */
 void control_handle(struct web *web, struct evhttp_request *request, const char *path);
+json_t *describe_time(int64_t wall_us); /* RFC 3339 */
 /* describe.c: the JSON of messages and deliveries. */
 json_t *describe_message(struct web *web, uint64_t id,
                          bool detail); /* NULL: gone, or nothing queued */

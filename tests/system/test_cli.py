@@ -50,7 +50,7 @@ def test_status_says_what_there_is(daemon, sink):
     assert status["counters"]["messages_accepted"] == 1
     assert [provider["name"] for provider in status["providers"]][0] == "sink"
     text = daemon.cli("status").stdout.decode()
-    assert "1 accepted" in text and "provider sink: ok" in text
+    assert "1 accepted" in text and "sink: ok, 0 connections" in text
 
 
 def test_queue_lists_in_order_of_acceptance_and_filters(daemon):
