@@ -40,6 +40,8 @@ static void test_depth_is_granted(void **state)
 	world_pass(&w, CLOCK_SEC);
 	assert_int_equal(w.hosts[0].deepest, 1);
 	warm_up(&w);
+	world_mails(&w, &plain, 1);
+	world_pass(&w, CLOCK_SEC);
 	assert_int_equal(w.hosts[0].deepest, 20);
 	world_release(&w);
 }
