@@ -83,10 +83,45 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 	provider_tls_derive(s, index, p);
 }
 
+/* ---- sizes ---- */
+
+/* The most that some provider of the route takes; 0: nobody says. */
+static uint64_t route_size_max(const struct settings *s, const struct route_settings *r)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < r->via.count; i++) {
+		const struct provider_settings *p = settings_provider(s, r->via.items[i]);
+
+		if (p == NULL || p->max_message_size == 0)
+			return 0;
+		most = p->max_message_size > most ? p->max_message_size : most;
+	}
+	return most;
+}
+
+/* What no provider of any route would take is refused at MAIL, by SIZE, instead of bouncing. */
+static void sizes_derive(struct settings *s)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < s->route_count; i++) {
+		uint64_t one = route_size_max(s, &s->routes[i]);
+
+		if (one == 0)
+			return;
+		most = one > most ? one : most;
+	}
+	for (size_t i = 0; most > 0 && i < s->listener_count; i++)
+		if (s->listeners[i].max_message_size > most)
+			s->listeners[i].max_message_size = most;
+}
+
 void endpoints_derive(struct settings *s, struct problems *problems)
 {
 	for (size_t i = 0; i < s->listener_count; i++)
 		listener_derive(s, i, problems);
 	for (size_t i = 0; i < s->provider_count; i++)
 		provider_derive(s, i, problems);
+	sizes_derive(s);
 }

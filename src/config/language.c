@@ -78,6 +78,20 @@ static const struct choice target_choices[] = {
 	{ NULL, 0, false },
 };
 
+static const struct choice means_choices[] = {
+	{ "deliver", REPLY_MEANS_DELIVER, false },
+	{ "defer", REPLY_MEANS_DEFER, false },
+	{ "bounce", REPLY_MEANS_BOUNCE, false },
+	{ "slow-down", REPLY_MEANS_SLOW_DOWN, false },
+	{ "fewer-connections", REPLY_MEANS_FEWER_CONNECTIONS, false },
+	{ "end-session", REPLY_MEANS_END_SESSION, false },
+	{ "quota", REPLY_MEANS_QUOTA, false },
+	{ "login-refused", REPLY_MEANS_LOGIN_REFUSED, false },
+	{ "next-provider", REPLY_MEANS_NEXT_PROVIDER, false },
+	{ "provider-down", REPLY_MEANS_PROVIDER_DOWN, false },
+	{ NULL, 0, false },
+};
+
 #define SETTINGS(field) offsetof(struct settings, field)
 static const struct setting root_options[] = {
 	{ "hostname", SETTING_TEXT, SETTINGS(hostname), 0, 0, 0, NULL, NULL },
@@ -172,10 +186,19 @@ static const struct setting provider_options[] = {
 	{ "connection-age", SETTING_DURATION, PROVIDER(connection_age_us), 0, SECONDS(1), CLOCK_DAY,
 	  NULL, "5min" },
 	{ "rate", SETTING_RATES, PROVIDER(rates), PROVIDER(rate_count), 0, 0, NULL, NULL },
+	{ "max-message-size", SETTING_SIZE, PROVIDER(max_message_size), 0, 1024, INT64_C(1) << 40,
+	  NULL, NULL },
 	{ "preset", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "region", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "adaptive", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "indeterminate-wait", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	TABLE_END,
+};
+
+#define REPLY(field) offsetof(struct reply_rule, field)
+static const struct setting reply_options[] = {
+	{ "means", SETTING_CHOICE, REPLY(means), 0, 0, 0, means_choices, NULL },
+	{ "wait", SETTING_DURATION, REPLY(wait_us), 0, SECONDS(1), 7 * CLOCK_DAY, NULL, NULL },
 	TABLE_END,
 };
 
@@ -243,7 +266,8 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 		TITLED("inbox", inbox_options, struct inbox_settings, inboxes, inbox_count),
 	[SECTION_LOG] = PLAIN("log", log_options),
 	[SECTION_OAUTH2] = UNSUPPORTED("oauth2", false, SECTION_PROVIDER),
-	[SECTION_REPLY] = UNSUPPORTED("reply", true, SECTION_PROVIDER),
+	[SECTION_REPLY] = { "reply", reply_options, true, true, SECTION_PROVIDER, SETTINGS(replies),
+	                    SETTINGS(reply_count), sizeof(struct reply_rule) },
 	[SECTION_ALIAS] = UNSUPPORTED("alias", true, SECTION_ROOT),
 	[SECTION_HTTP] = UNSUPPORTED("http", false, SECTION_ROOT),
 };

@@ -48,6 +48,7 @@ static void settings_build(struct settings *s, const struct overrides *over,
 		return;
 	defaults_apply(s, over, system, problems);
 	endpoints_derive(s, problems);
+	replies_derive(s, problems);
 	if (problems->count > 0)
 		return;
 	secrets_read(s, problems);

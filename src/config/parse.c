@@ -44,6 +44,19 @@ static enum section section_of(const cfg_t *cfg)
 	return SECTION_ROOT;
 }
 
+/* libconfuse does not tell inside which provider a reply rule stands; its end does. */
+static size_t reply_index(const char *pattern, unsigned line)
+{
+	struct settings *s = current->settings;
+	size_t index = s->reply_count;
+
+	if (index > 0 && !s->replies[index - 1].owned)
+		return index - 1;
+	index = section_add(s, SECTION_REPLY, pattern);
+	origin_set_line(s, SECTION_REPLY, index, NULL, scan_section_line(&current->scan, line));
+	return index;
+}
+
 /* The index of the section that is being read, made when its first option or its end is seen. */
 static size_t section_index(enum section section, const char *title, unsigned line)
 {
@@ -51,6 +64,8 @@ static size_t section_index(enum section section, const char *title, unsigned li
 	size_t count = section_count(s, section);
 	size_t index = 0;
 
+	if (section == SECTION_REPLY)
+		return reply_index(title, line);
 	if (section_specs[section].titled) {
 		/* Nearly always the last one: sections are read one after the other. */
 		for (index = count; index > 0; index--) {
@@ -129,6 +144,20 @@ static void unsupported_section(const cfg_t *cfg, enum section section, unsigned
 	        scan_section_line(&current->scan, line), section_specs[section].name);
 }
 
+static void got_reply(const cfg_t *provider, const cfg_t *reply)
+{
+	struct settings *s = current->settings;
+	size_t index = reply_index(reply->title, line_of(provider));
+	struct place place = { s, SECTION_REPLY, index, "means" };
+
+	s->replies[index].provider =
+		section_index(SECTION_PROVIDER, provider->title, line_of(provider));
+	s->replies[index].owned = true;
+	if (origin_find(s, SECTION_REPLY, index, setting_find(SECTION_REPLY, "means")) == NULL)
+		problem_at(current->problems, &place,
+		           "is missing: write what such a reply means, as means = \"slow-down\"");
+}
+
 /* A section ends: note it, so that an empty one exists too and a second one is refused. */
 static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -139,6 +168,10 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (!section_specs[section].supported) {
 		unsupported_section(cfg, section, line_of(cfg));
+		return 0;
+	}
+	if (section == SECTION_REPLY) {
+		got_reply(cfg, sec);
 		return 0;
 	}
 	if (section_specs[section].titled) {

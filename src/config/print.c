@@ -83,6 +83,30 @@ static void provider_comments(const struct provider_settings *p, struct bytes *o
 		bytes_append_text(out, "\t# password: ***\n");
 }
 
+/* Rules stand inside their provider, in the order in which they are compared. */
+static void replies_print(const struct settings *s, size_t provider, struct bytes *out)
+{
+	for (size_t i = 0; i < s->reply_count; i++) {
+		const struct reply_rule *r = &s->replies[i];
+		size_t from = out->length;
+
+		if (r->provider != provider)
+			continue;
+		bytes_append_text(out, "\treply ");
+		text_print(r->pattern, out);
+		bytes_append_text(out, " {");
+		for (const struct setting *o = section_specs[SECTION_REPLY].options;
+		     o->name != NULL; o++) {
+			if (origin_find(s, SECTION_REPLY, i, o) == NULL)
+				continue;
+			bytes_printf(out, " %s = ", o->name);
+			setting_print(o, r, out);
+		}
+		bytes_append_text(out, " }");
+		origin_print(s, origin_find(s, SECTION_REPLY, i, NULL), from, out);
+	}
+}
+
 static bool is_builtin(const struct settings *s, enum section section, size_t index)
 {
 	/* The two built-in providers stand at the end; the local socket is always there. */
@@ -106,6 +130,8 @@ static void section_print(const struct settings *s, enum section section, size_t
 	if (section == SECTION_PROVIDER)
 		provider_comments(&s->providers[index], out);
 	section_options(s, section, index, out);
+	if (section == SECTION_PROVIDER)
+		replies_print(s, index, out);
 	bytes_append_text(out, "}\n");
 }
 
@@ -132,7 +158,7 @@ void settings_print(const struct settings *s, struct bytes *out)
 	section_options(s, SECTION_ROOT, 0, out);
 	for (int i = SECTION_ROOT + 1; i < SECTION_COUNT; i++) {
 		enum section section = (enum section)i;
-		if (!section_specs[i].supported)
+		if (!section_specs[i].supported || section_specs[i].parent != SECTION_ROOT)
 			continue;
 		for (size_t j = 0; j < section_count(s, section); j++) {
 			if (!is_builtin(s, section, j))

@@ -31,6 +31,9 @@
 #define RATE_PERIOD_MAX   (366 * CLOCK_DAY)
 /* Sections of one kind, so that nothing here grows without bound. */
 #define SECTION_COUNT_MAX 10000
+/* A reply is matched while mail waits: what glibc makes of a pattern stays small with these. */
+#define PATTERN_MAX       256  /* octets of a reply rule's pattern */
+#define PATTERN_REPEAT    1000 /* all its repetition counts multiplied */
 
 /* --- the language --- */
 
@@ -198,6 +201,7 @@ void defaults_apply(struct settings *s, const struct overrides *over, bool syste
                     struct problems *problems);
 /* What follows from what is written: addresses from titles, hosts from URLs, TLS from ports. */
 void endpoints_derive(struct settings *s, struct problems *problems);
+void replies_derive(struct settings *s, struct problems *problems); /* compiles them */
 void secrets_read(struct settings *s, struct problems *problems);
 void check_listeners(struct settings *s, struct problems *problems);
 void check_providers(struct settings *s, struct problems *problems);

@@ -416,7 +416,8 @@ void setting_print(const struct setting *o, const void *target, struct bytes *ou
 		bytes_printf(out, "%d", FIELD_CONST(int, target, o->offset));
 		break;
 	case SETTING_SIZE:
-		quoted_print(size_text, o, target, out);
+		if (FIELD_CONST(uint64_t, target, o->offset) > 0) /* 0: not known */
+			quoted_print(size_text, o, target, out);
 		break;
 	case SETTING_DURATION:
 		quoted_print(duration_text, o, target, out);

@@ -51,6 +51,7 @@ static void provider_release(struct provider_settings *p)
 	free(p->password_file);
 	free(p->password_env);
 	free(p->rates);
+	free(p->replies);
 	free(p->inbox);
 }
 
@@ -79,6 +80,11 @@ static void element_release(struct settings *s, enum section section, size_t ind
 		break;
 	case SECTION_INBOX:
 		free(s->inboxes[index].name);
+		break;
+	case SECTION_REPLY:
+		free(s->replies[index].pattern);
+		if (s->replies[index].is_compiled)
+			regfree(&s->replies[index].compiled);
 		break;
 	default:
 		break;
@@ -119,10 +125,12 @@ void settings_release(struct settings **sp)
 	section_clear(s, SECTION_PROVIDER);
 	section_clear(s, SECTION_ROUTE);
 	section_clear(s, SECTION_INBOX);
+	section_clear(s, SECTION_REPLY);
 	free(s->listeners);
 	free(s->providers);
 	free(s->routes);
 	free(s->inboxes);
+	free(s->replies);
 	free(s->file);
 	free(s->hostname);
 	free(s->user);

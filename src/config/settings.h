@@ -9,6 +9,7 @@
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 
+#include <regex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,6 +60,32 @@ struct rate {
 	int64_t period_us;
 	uint64_t burst;
 	enum rate_unit unit;
+};
+
+/* What a reply that fits a provider's rule means: relay/verdict.h. */
+enum reply_means {
+	REPLY_MEANS_NOTHING, /* not written */
+	REPLY_MEANS_DELIVER,
+	REPLY_MEANS_DEFER,
+	REPLY_MEANS_BOUNCE,
+	REPLY_MEANS_SLOW_DOWN,
+	REPLY_MEANS_FEWER_CONNECTIONS,
+	REPLY_MEANS_END_SESSION,
+	REPLY_MEANS_QUOTA,
+	REPLY_MEANS_LOGIN_REFUSED,
+	REPLY_MEANS_NEXT_PROVIDER,
+	REPLY_MEANS_PROVIDER_DOWN
+};
+
+/* reply 'REGEX' { means = "..." } of a provider. */
+struct reply_rule {
+	char *pattern; /* POSIX extended, compared without case with "450 4.2.1 words" */
+	enum reply_means means;
+	int64_t wait_us; /* slow-down and quota: 0: as the reply says, or a default */
+	regex_t compiled;
+	bool is_compiled;
+	bool owned;      /* private to config: `provider` is known */
+	size_t provider; /* its place in the settings */
 };
 
 struct text_list {
@@ -121,6 +148,9 @@ struct provider_settings {
 	int64_t connection_age_us;
 	struct rate *rates;
 	size_t rate_count;
+	uint64_t max_message_size;         /* 0: not known */
+	const struct reply_rule **replies; /* in the order of comparison; the settings' */
+	size_t reply_count;
 	char *inbox;              /* PROVIDER_INBOX: its name */
 	int64_t discard_delay_us; /* PROVIDER_DISCARD */
 };
@@ -164,6 +194,8 @@ struct settings {
 	struct route_settings
 		*routes; /* in file order; the default route is made when none is written */
 	size_t route_count;
+	struct reply_rule *replies; /* of all providers; those of presets after the written ones */
+	size_t reply_count;
 	struct inbox_settings *inboxes; /* "default" always exists */
 	size_t inbox_count;
 	char *bounce_from; /* MAILER-DAEMON@hostname */

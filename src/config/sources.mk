@@ -13,6 +13,7 @@ config_sources = \
 	src/config/places.c \
 	src/config/print.c \
 	src/config/private.h \
+	src/config/replies.c \
 	src/config/scan.c \
 	src/config/secret.c \
 	src/config/setting.c \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* attempt.c - one delivery from its turn to its reply, read from top to bottom.
+/* attempt.c - one delivery from its turn to its grant, read from top to bottom.
  *
- * Chosen, claimed (durable before anything is sent), granted to a connection, replied to; what
- * then becomes of it is outcome.c's. While an attempt exists its delivery is in `flights`,
- * and nobody else touches it; its row is passed over when it is met in the index again.
+ * Chosen, claimed (durable before anything is sent), granted to a connection; the reply is
+ * judge.c's, and what then becomes of it outcome.c's. While an attempt exists its delivery is in
+ * `flights`, and nobody else touches it; its row is passed over when it is met in the index again.
  */
 #include <stdlib.h>
 
@@ -14,9 +14,6 @@
 
 /* How long a delivery whose claim was refused is left alone. */
 #define REFUSED_WAIT CLOCK_SEC
-/* Deliveries remembered for having lost a connection once; above it they wait like deferred ones.
- */
-#define LOSSES_MAX   10000
 
 struct flight_key flight_key(uint64_t id, uint32_t n)
 {
@@ -93,7 +90,7 @@ static void attempt_park(struct attempt *attempt, struct pool *pool, bool first)
 		list_append(&pool->parked, &attempt->node);
 }
 
-void attempt_unpark(struct attempt *attempt)
+void attempt_put_back(struct attempt *attempt)
 {
 	struct relay *relay = attempt->relay;
 	struct due_news news = { attempt->row.queue, attempt->row.priority, attempt->row.class,
@@ -101,6 +98,13 @@ void attempt_unpark(struct attempt *attempt)
 
 	attempt_free(&attempt);
 	queues_news(&relay->queues, &news, relay_wall(relay));
+}
+
+void attempt_unpark(struct attempt *attempt)
+{
+	struct relay *relay = attempt->relay;
+
+	attempt_put_back(attempt);
 	relay_pump(relay);
 }
 
@@ -159,6 +163,18 @@ static bool pin_allows(struct attempt *attempt, struct pool *pool)
 	return true;
 }
 
+/* One that this provider refused goes to another of its route. */
+static bool pass_allows(struct attempt *attempt, struct pool *pool)
+{
+	struct pool *target = pass_target(attempt, pool);
+
+	if (target == NULL)
+		return true;
+	attempt_park(attempt, target, false);
+	attempt->relay->again = true;
+	return false;
+}
+
 static struct attempt *choose(struct pool *pool)
 {
 	struct relay *relay = pool->relay;
@@ -179,7 +195,7 @@ static struct attempt *choose(struct pool *pool)
 		if (delivery == NULL)
 			continue;
 		attempt = attempt_new(relay, &row, delivery);
-		if (pin_allows(attempt, pool))
+		if (pin_allows(attempt, pool) && pass_allows(attempt, pool))
 			return attempt;
 	}
 	return NULL;
@@ -255,25 +271,46 @@ static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t cou
 	CALL(relay, claim, t);
 }
 
-/* Larger than this peer takes: nothing is sent, the message fails as the peer would say. */
+/* The most octets this provider takes, by its EHLO and its settings; 0: not known. */
+static uint64_t size_max(const struct peer *peer)
+{
+	uint64_t said = peer->pool->provider->max_message_size;
+
+	if (peer->facts.size_max > 0 && (said == 0 || peer->facts.size_max < said))
+		return peer->facts.size_max;
+	return said;
+}
+
+/* Larger than this peer takes: nothing is sent. Another provider may take it; else the message
+ * fails as the peer would say. */
 static bool too_large(struct attempt *attempt, const struct peer *peer)
 {
 	const struct relay *relay = attempt->relay;
 	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
 	struct reply reply = { 0 };
-	uint64_t size;
+	uint64_t size, most = size_max(peer);
+	enum fate fate = FATE_FAILED;
 
-	if (peer->facts.size_max == 0 || peer->facts.size_max >= relay->message_max ||
-	    relay->options.ports.size == NULL)
+	if (most == 0 || most >= relay->message_max || relay->options.ports.size == NULL)
 		return false;
 	size = CALL(relay, size, attempt->id);
-	if (size <= peer->facts.size_max)
+	if (size <= most)
 		return false;
+	switch (pass_on(attempt)) {
+	case PASS_ON:
+		attempt_put_back(attempt);
+		return true;
+	case PASS_LATER:
+		fate = FATE_DEFERRED;
+		break;
+	case PASS_NONE:
+		break;
+	}
 	reply_local(&reply, 552, "5.3.4", "message of %llu octets, %s takes %llu",
-	            (unsigned long long)size, peer->pool->provider->name,
-	            (unsigned long long)peer->facts.size_max);
+	            (unsigned long long)size, peer->pool->provider->name, (unsigned long long)most);
 	for (size_t i = 0; i < attempt->delivery->count; i++)
-		fates[i] = (struct recipient_fate){ FATE_FAILED, &reply, false };
+		fates[i] = (struct recipient_fate){ fate, &reply, false };
+	pass_forget(attempt->relay, attempt->id, attempt->n);
 	outcome_fates(attempt, fates);
 	reply_release(&reply);
 	return true;
@@ -303,7 +340,7 @@ bool attempt_start(struct pool *pool, struct peer *peer)
 
 /* ---- claimed --------------------------------------------------------------- */
 
-static void give_back(struct attempt *attempt, bool was_granted)
+void attempt_give_back(struct attempt *attempt, bool was_granted)
 {
 	if (attempt->peer != NULL)
 		peer_give_back(attempt->peer, was_granted);
@@ -311,7 +348,7 @@ static void give_back(struct attempt *attempt, bool was_granted)
 	attempt->pool->in_flight--;
 }
 
-static void return_tokens(struct attempt *attempt)
+void attempt_return_tokens(struct attempt *attempt)
 {
 	limit_return(attempt->pool->limit, attempt->tokens);
 	attempt->tokens = 0;
@@ -323,8 +360,8 @@ static void claim_refused(struct attempt *attempt)
 
 	id_format(attempt->id, id);
 	log_warning("claim refused msg=%s n=%u", id, attempt->n);
-	give_back(attempt, false);
-	return_tokens(attempt);
+	attempt_give_back(attempt, false);
+	attempt_return_tokens(attempt);
 	attempt->state = ATTEMPT_PARKED;
 	timer_start(&attempt->again, REFUSED_WAIT);
 }
@@ -365,8 +402,8 @@ static void attempt_grant(struct attempt *attempt)
 	if (attempt->peer == NULL && !relay->stopping)
 		attempt_other_peer(attempt);
 	if (attempt->peer == NULL || relay->stopping) {
-		give_back(attempt, false);
-		return_tokens(attempt);
+		attempt_give_back(attempt, false);
+		attempt_return_tokens(attempt);
 		outcome_back(attempt);
 		return;
 	}
@@ -396,185 +433,4 @@ static void claim_done(struct spool_request *request, int result)
 		attempt_grant(attempt);
 	}
 	relay_pump(relay);
-}
-
-/* ---- replied --------------------------------------------------------------- */
-
-static void count_tokens(struct attempt *attempt, const struct grant_news *news, bool pipelined)
-{
-	struct limit *limit = attempt->pool->limit;
-	int64_t rcpt_us = pipelined ? news->mail_written_us : relay_now(attempt->relay);
-
-	if (news->mail_written_us == 0)
-		return_tokens(attempt);
-	else
-		limit_spend(limit, news->mail_written_us, rcpt_us, attempt->tokens);
-	attempt->tokens = 0;
-}
-
-/* Whether a delivery loses its connection for the first time: then it may go again at once. A
- * message that ends every session must not do so for ever. */
-static bool first_loss(struct attempt *attempt)
-{
-	struct table *losses = attempt->relay->losses;
-	struct flight_key key = flight_key(attempt->id, attempt->n);
-
-	if (table_remove(losses, flight_span(&key)) != NULL || table_count(losses) >= LOSSES_MAX)
-		return false;
-	table_set(losses, flight_span(&key), attempt->relay);
-	return true;
-}
-
-void attempt_forget_loss(struct attempt *attempt)
-{
-	struct flight_key key = flight_key(attempt->id, attempt->n);
-
-	if (table_count(attempt->relay->losses) > 0)
-		table_remove(attempt->relay->losses, flight_span(&key));
-}
-
-static bool others_accepted(const struct grant_news *news, size_t except)
-{
-	for (size_t i = 0; i < news->count; i++)
-		if (i != except && !news->results[i].at_rcpt)
-			return true;
-	return false;
-}
-
-/* What the replies of one transaction said besides of its recipients; told once. */
-struct judging {
-	struct attempt *attempt;
-	const struct grant_news *news;
-	bool session_ended, session_again;
-	bool provider_refused;
-};
-
-static enum fate session_fate(struct judging *j)
-{
-	if (!j->session_ended) {
-		j->session_ended = true;
-		j->session_again = first_loss(j->attempt);
-	}
-	return j->session_again ? FATE_AGAIN : FATE_DEFERRED;
-}
-
-static enum fate provider_fate(struct judging *j, const struct reply *reply)
-{
-	if (!j->provider_refused) {
-		j->provider_refused = true;
-		pool_note_trouble(j->attempt->pool, j->news->mail_written_us,
-		                  reply->text == NULL ? "" : reply->text);
-	}
-	return FATE_AGAIN;
-}
-
-static struct recipient_fate fate_of(struct judging *j, size_t i)
-{
-	const struct recipient_result *result = &j->news->results[i];
-	struct recipient_fate fate = { FATE_DEFERRED, &result->reply, false };
-	struct verdict_question question = { &result->reply, result->at_rcpt, false };
-
-	question.others_accepted = result->at_rcpt && others_accepted(j->news, i);
-	switch (verdict_of(&question)) {
-	case VERDICT_SENT:
-		fate.fate = FATE_SENT;
-		break;
-	case VERDICT_BOUNCE:
-		fate.fate = FATE_FAILED;
-		break;
-	case VERDICT_AGAIN:
-		fate.fate = FATE_AGAIN;
-		break;
-	case VERDICT_PROVIDER:
-		fate.fate = provider_fate(j, &result->reply);
-		break;
-	case VERDICT_SESSION:
-		fate.fate = session_fate(j);
-		break;
-	case VERDICT_DEFER:
-		break;
-	}
-	return fate;
-}
-
-/* Refusals of us, and sessions that ended, are no work: they must not reset the back-off. */
-static void note_work(const struct judging *j, struct peer *peer)
-{
-	if (j->session_ended || j->provider_refused)
-		return;
-	if (peer != NULL)
-		peer->replied++;
-	health_worked(&j->attempt->pool->health);
-}
-
-static void attempt_judge(struct attempt *attempt, const struct grant_news *news, struct peer *peer)
-{
-	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
-	struct judging j = { .attempt = attempt, .news = news };
-
-	for (size_t i = 0; i < news->count; i++)
-		fates[i] = fate_of(&j, i);
-	if (!j.session_ended)
-		attempt_forget_loss(attempt);
-	note_work(&j, peer);
-	outcome_fates(attempt, fates);
-}
-
-static void attempt_unsent(struct attempt *attempt, const struct grant_news *news)
-{
-	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
-
-	/* What another may be guilty of costs nothing; at the head of a flight it shows. */
-	if (news->mail_written_us == 0 || news->behind || first_loss(attempt)) {
-		outcome_back(attempt);
-		return;
-	}
-	for (size_t i = 0; i < attempt->delivery->count; i++)
-		fates[i] = (struct recipient_fate){ FATE_DEFERRED, &news->reply, false };
-	outcome_fates(attempt, fates);
-}
-
-/* Those refused at RCPT are known; the others may have been sent. */
-static void attempt_indeterminate(struct attempt *attempt, const struct grant_news *news)
-{
-	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
-	struct judging j = { .attempt = attempt, .news = news };
-
-	for (size_t i = 0; i < attempt->delivery->count; i++) {
-		fates[i] = (struct recipient_fate){ FATE_AGAIN, &news->reply, false };
-		if (i < news->count && news->results[i].at_rcpt &&
-		    news->results[i].reply.code >= 400)
-			fates[i] = fate_of(&j, i);
-	}
-	outcome_indeterminate(attempt, fates, news->behind && first_loss(attempt));
-}
-
-/* Whether the provider keeps up with what is in flight. */
-static void note_flight(struct attempt *attempt, const struct grant_news *news)
-{
-	struct pool *pool = attempt->pool;
-
-	if (news->mail_written_us == 0)
-		return;
-	if (news->end == TRANSACTION_REPLIED)
-		depth_replied(&pool->depth, pool->provider->pipeline);
-	else if (attempt->peer != NULL)
-		attempt->peer->lost = true;
-}
-
-void attempt_replied(struct attempt *attempt, struct grant_news *news)
-{
-	struct peer *peer = attempt->peer;
-
-	count_tokens(attempt, news, peer != NULL && peer->facts.pipelining);
-	note_flight(attempt, news);
-	give_back(attempt, true);
-	if (news->gone)
-		outcome_unreadable(attempt);
-	else if (news->end == TRANSACTION_REPLIED && news->count == attempt->delivery->count)
-		attempt_judge(attempt, news, peer);
-	else if (news->end == TRANSACTION_INDETERMINATE)
-		attempt_indeterminate(attempt, news);
-	else
-		attempt_unsent(attempt, news);
 }

@@ -9,10 +9,14 @@
 
 #include "relay/private.h"
 
-#define BACKOFF_FIRST CLOCK_SEC
-#define BACKOFF_MAX   (5 * CLOCK_MIN)
+#define BACKOFF_FIRST   CLOCK_SEC
+#define BACKOFF_MAX     (5 * CLOCK_MIN)
 /* So many sessions in a row may end in an ordinary way with nothing carried. */
-#define USELESS_MAX   3
+#define USELESS_MAX     3
+/* A used-up quota that says nothing of its end: looked at again after this, doubling. */
+#define EXHAUSTED_FIRST (15 * CLOCK_MIN)
+#define EXHAUSTED_MAX   CLOCK_HOUR
+#define EXHAUSTED_MOST  CLOCK_DAY /* whatever it says: no quota is longer than to be asked daily */
 
 static int64_t backoff_us(unsigned failures)
 {
@@ -62,6 +66,20 @@ void health_refused(struct health *h, int64_t now_us, const char *why)
 	h->aside = true;
 }
 
+void health_exhausted(struct health *h, int64_t now_us, int64_t wait_us, const char *why)
+{
+	if (wait_us <= 0) {
+		wait_us = EXHAUSTED_FIRST;
+		for (unsigned i = 0; i < h->exhausted && wait_us < EXHAUSTED_MAX; i++)
+			wait_us *= 2;
+	}
+	h->exhausted++;
+	h->failed_us = now_us;
+	h->open_after_us = now_us + (wait_us < EXHAUSTED_MOST ? wait_us : EXHAUSTED_MOST);
+	(void)snprintf(h->why, sizeof(h->why), "%s", why);
+	h->aside = true;
+}
+
 bool health_ready(struct health *h)
 {
 	bool was_aside = h->aside;
@@ -73,6 +91,7 @@ bool health_ready(struct health *h)
 void health_worked(struct health *h)
 {
 	h->failures = 0;
+	h->exhausted = 0;
 	h->open_after_us = 0;
 	h->why[0] = '\0';
 }

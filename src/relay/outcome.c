@@ -331,7 +331,7 @@ static void expire(const struct attempt *attempt, struct recipient_fate *fates)
 	if (!delivery_expired(attempt->relay, attempt->delivery, relay_wall(attempt->relay)))
 		return;
 	for (size_t i = 0; i < attempt->delivery->count; i++) {
-		if (fates[i].fate != FATE_DEFERRED)
+		if (fates[i].fate != FATE_DEFERRED && fates[i].fate != FATE_AGAIN)
 			continue;
 		fates[i].fate = FATE_FAILED;
 		fates[i].expired = true;

@@ -50,6 +50,7 @@ void pool_init(struct pool *pool, struct relay *relay, const struct provider_set
 	pool->provider = provider;
 	pool->limit = limit_new(provider->rates, provider->rate_count);
 	depth_init(&pool->depth);
+	pool->connections_max = provider->connections > 0 ? provider->connections : 1;
 	list_init(&pool->opening);
 	list_init(&pool->idle);
 	list_init(&pool->partly);
@@ -194,10 +195,9 @@ static void peer_new(struct pool *pool)
 void pool_open(struct pool *pool)
 {
 	size_t ramp = pool->ready_count > 1 ? pool->ready_count : 1;
-	size_t most = pool->provider->connections > 0 ? pool->provider->connections : 1;
 
 	if (pool->relay->stopping || pool->opening_count >= ramp ||
-	    pool->opening_count + pool->ready_count >= most)
+	    pool->opening_count + pool->ready_count >= pool->connections_max)
 		return;
 	if (pool->health.open_after_us > relay_now(pool->relay))
 		pool_wake_at(pool, pool->health.open_after_us);
@@ -238,6 +238,20 @@ void relay_ready(struct relay *relay, uint64_t connection, const struct peer_fac
 	relay_pump(relay);
 }
 
+/* What waits for it in memory goes back to its line: another provider may take it. */
+static void unpark_free(struct pool *pool)
+{
+	struct list *node, *after;
+
+	list_each(node, after, &pool->parked)
+	{
+		struct attempt *attempt = list_entry(node, struct attempt, node);
+
+		if (attempt->delivery->pinned == 0)
+			attempt_put_back(attempt);
+	}
+}
+
 static void pool_set_aside(struct pool *pool, enum ending ending)
 {
 	int64_t wait = pool->health.open_after_us - relay_now(pool->relay);
@@ -253,6 +267,7 @@ static void pool_set_aside(struct pool *pool, enum ending ending)
 		            pool->provider->host == NULL ? "" : pool->provider->host,
 		            (long)(wait / CLOCK_SEC), log_quoted(pool->health.why));
 	relay_choose_pools(pool->relay);
+	unpark_free(pool);
 }
 
 /* Those that could take grants take no more. */
@@ -270,6 +285,16 @@ static void peers_finish(struct pool *pool, struct list *peers)
 	}
 }
 
+static void pool_refused(struct pool *pool, bool was_aside)
+{
+	pool_wake_at(pool, pool->health.open_after_us);
+	peers_finish(pool, &pool->idle);
+	peers_finish(pool, &pool->partly);
+	peers_finish(pool, &pool->full);
+	if (!was_aside)
+		pool_set_aside(pool, ENDING_REFUSED);
+}
+
 void pool_note_trouble(struct pool *pool, int64_t written_us, const char *why)
 {
 	bool was_aside = pool->health.aside;
@@ -278,12 +303,17 @@ void pool_note_trouble(struct pool *pool, int64_t written_us, const char *why)
 		return;
 	pool->refused_us = relay_now(pool->relay);
 	health_refused(&pool->health, relay_now(pool->relay), why);
-	pool_wake_at(pool, pool->health.open_after_us);
-	peers_finish(pool, &pool->idle);
-	peers_finish(pool, &pool->partly);
-	peers_finish(pool, &pool->full);
-	if (!was_aside)
-		pool_set_aside(pool, ENDING_REFUSED);
+	pool_refused(pool, was_aside);
+}
+
+void pool_exhausted(struct pool *pool, int64_t wait_us, const char *why)
+{
+	bool was_aside = pool->health.aside;
+
+	if (was_aside) /* those that were in flight say the same again */
+		return;
+	health_exhausted(&pool->health, relay_now(pool->relay), wait_us, why);
+	pool_refused(pool, was_aside);
 }
 
 /* What a connection that ended amid a flight teaches. */
@@ -310,8 +340,10 @@ static void peer_closed(struct peer *peer, enum connection_stage stage, const st
 		return;
 	if (why != NULL)
 		reply_format(why, &words);
-	if (health_failed(&pool->health, ending, peer->opened_us, relay_now(pool->relay),
-	                  pool->ready_count > 0, bytes_text(&words)))
+	if (pool_heard_less(pool, why, bytes_text(&words)))
+		;
+	else if (health_failed(&pool->health, ending, peer->opened_us, relay_now(pool->relay),
+	                       pool->ready_count > 0, bytes_text(&words)))
 		pool_set_aside(pool, ending);
 	else if (ending != ENDING_ORDINARY)
 		log_info("connection failed provider=%s conn=%llu reason=%s", pool->provider->name,
@@ -387,6 +419,8 @@ static bool pool_step(struct pool *pool)
 	when = limit_when(pool->limit, relay_now(relay), 1);
 	if (when == LIMIT_UNKNOWN)
 		return false;
+	if (pool->paused_until_us > when)
+		when = pool->paused_until_us + GRANT_LEAD;
 	if (when > relay_now(relay) + GRANT_LEAD) {
 		pool_wake_at(pool, when - GRANT_LEAD);
 		return false;

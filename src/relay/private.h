@@ -22,6 +22,7 @@
 struct health {
 	bool aside;            /* its mail goes to the next provider */
 	unsigned failures;     /* connections in a row that carried nothing */
+	unsigned exhausted;    /* quotas in a row that were used up */
 	int64_t open_after_us; /* monotonic; no connection is opened before */
 	int64_t failed_us;     /* monotonic; of the last failure counted */
 	char why[256];         /* "" when healthy */
@@ -33,6 +34,8 @@ bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int6
                    bool others, const char *why);
 /* The provider said of a transaction that it cannot be used. */
 void health_refused(struct health *h, int64_t now_us, const char *why);
+/* It said that it takes nothing for so long; 0: it did not say, so a while that doubles. */
+void health_exhausted(struct health *h, int64_t now_us, int64_t wait_us, const char *why);
 /* A connection got ready. Returns whether the provider had been set aside. */
 bool health_ready(struct health *h);
 void health_worked(struct health *h); /* a transaction was replied to */
@@ -85,9 +88,14 @@ struct pool {
 	int64_t refused_us; /* monotonic; when it last said of a message that it refuses us */
 	struct list opening, idle, partly, full; /* peers: not ready, held 0, below depth, at it */
 	size_t opening_count, ready_count, in_flight;
-	struct list parked; /* attempts that wait for this provider */
-	size_t turn;        /* the queue after which to look */
-	struct timer timer; /* when this pool may do more without news */
+	int64_t paused_until_us; /* monotonic; it asked for less */
+	int64_t slowed_us;       /* monotonic; when it last did */
+	unsigned slow_downs;     /* in a row */
+	size_t connections_max;  /* now; at most what the settings say */
+	int64_t connections_us;  /* monotonic; when that changed */
+	struct list parked;      /* attempts that wait for this provider */
+	size_t turn;             /* the queue after which to look */
+	struct timer timer;      /* when this pool may do more without news */
 };
 
 struct attempt;
@@ -106,9 +114,22 @@ void peer_give_back(struct peer *peer, bool was_granted);
 /* By a reply to a message that was written then; sets aside. Of those written before the provider's
  * refusal was known, one counts. */
 void pool_note_trouble(struct pool *pool, int64_t written_us, const char *why);
+/* Its quota is used up, until then; 0: it did not say. Sets aside. */
+void pool_exhausted(struct pool *pool, int64_t wait_us, const char *why);
 void pool_stop(struct pool *pool);
 /* Starts attempts for as long as there is work, a token and a connection. */
 void pool_pump(struct pool *pool);
+
+/* ---- throttle.c: less, when it asks for less ---------------------------------- */
+
+/* By a reply to a message that was written then: those written before it was known are one. */
+void pool_slow_down(struct pool *pool, int64_t written_us, int64_t wait_us, const char *why);
+void pool_fewer_connections(struct pool *pool, const char *why);
+/* What a connection was told when it ended, or could not begin. true: that is all there is to it.
+ */
+bool pool_heard_less(struct pool *pool, const struct reply *why, const char *words);
+void pool_worked(struct pool *pool);     /* a transaction was replied to */
+void pool_look_after(struct pool *pool); /* now and then */
 
 /* ---- attempts -------------------------------------------------------------- */
 
@@ -158,12 +179,31 @@ void attempt_free(struct attempt **attempt);
 bool attempt_busy(void *relay, uint64_t id, uint32_t n);
 /* Takes the next delivery for this provider and claims it for the peer. false: nothing to do. */
 bool attempt_start(struct pool *pool, struct peer *peer);
+/* The connection is done with it; tokens that were taken were not used. */
+void attempt_give_back(struct attempt *attempt, bool was_granted);
+void attempt_return_tokens(struct attempt *attempt);
 void attempt_replied(struct attempt *attempt, struct grant_news *news);
+/* The same without a pump. */
+void attempt_put_back(struct attempt *attempt);
 /* A parked one goes back to its line. */
 void attempt_unpark(struct attempt *attempt);
 void attempt_forget_loss(struct attempt *attempt);
 
 #define INDETERMINATE_WAIT CLOCK_HOUR /* ARCHITECTURE: the default of indeterminate-wait */
+
+/* ---- pass.c: providers that refused a mail which another may take ----------- */
+
+/* Notes that the attempt's provider refused it. */
+enum pass {
+	PASS_ON,    /* another of its route may take it, at once */
+	PASS_LATER, /* so it is, but too many are on their way round */
+	PASS_NONE   /* all of them refused it */
+};
+enum pass pass_on(struct attempt *attempt);
+/* Where a delivery goes instead, because this provider refused it; NULL: it may go there. */
+struct pool *pass_target(const struct attempt *attempt, const struct pool *pool);
+void pass_forget(struct relay *relay, uint64_t id, uint32_t n);
+void pass_release(struct relay *relay);
 
 /* ---- outcomes -------------------------------------------------------------- */
 
@@ -198,6 +238,7 @@ struct relay {
 	struct table *flights;     /* (id, n): struct attempt */
 	struct table *slots;       /* claim slot: struct attempt */
 	struct table *connections; /* number: struct peer */
+	struct table *passed;      /* (id, n): struct passing */
 	struct table *losses;      /* (id, n): deliveries whose connection broke once */
 	struct list discards;      /* grants to the provider that drops them */
 	struct list recording;     /* attempts, oldest first */

@@ -75,8 +75,10 @@ static void housekeeping(void *context)
 	struct relay *relay = context;
 
 	relay->pumping = true; /* one pump at the end */
-	for (size_t i = 0; i < relay->pool_count; i++)
+	for (size_t i = 0; i < relay->pool_count; i++) {
 		unpark_ended(&relay->pools[i]);
+		pool_look_after(&relay->pools[i]);
+	}
 	expiry_walk(relay);
 	relay->pumping = false;
 	timer_start(&relay->housekeeping, HOUSEKEEPING);
@@ -171,6 +173,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->flights = table_new();
 	relay->slots = table_new();
 	relay->connections = table_new();
+	relay->passed = table_new();
 	relay->losses = table_new();
 	list_init(&relay->discards);
 	list_init(&relay->recording);
@@ -211,6 +214,7 @@ void relay_free(struct relay **relay_p)
 	table_free(&relay->flights);
 	table_free(&relay->slots);
 	table_free(&relay->connections);
+	pass_release(relay);
 	table_free(&relay->losses);
 	free(relay);
 }

@@ -9,10 +9,12 @@ relay_sources = \
 	src/relay/expiry.c \
 	src/relay/grant.c \
 	src/relay/health.c \
+	src/relay/judge.c \
 	src/relay/limit.c \
 	src/relay/limit.h \
 	src/relay/orders.c \
 	src/relay/outcome.c \
+	src/relay/pass.c \
 	src/relay/pool.c \
 	src/relay/private.h \
 	src/relay/queue.c \
@@ -24,5 +26,7 @@ relay_sources = \
 	src/relay/route.h \
 	src/relay/source.c \
 	src/relay/source.h \
+	src/relay/throttle.c \
 	src/relay/verdict.c \
-	src/relay/verdict.h
+	src/relay/verdict.h \
+	src/relay/wait.c

@@ -11,6 +11,7 @@ unit_programs += \
 	tests/unit/test_parse \
 	tests/unit/test_places \
 	tests/unit/test_print \
+	tests/unit/test_replies \
 	tests/unit/test_scan \
 	tests/unit/test_secret \
 	tests/unit/test_settings \
@@ -20,6 +21,7 @@ tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_c
 tests_unit_test_overrides_SOURCES = tests/unit/test_overrides.c $(config_case)
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)
 tests_unit_test_print_SOURCES = tests/unit/test_print.c $(config_case)
+tests_unit_test_replies_SOURCES = tests/unit/test_replies.c $(config_case)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c $(config_case)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c $(config_case)
 tests_unit_test_etc_SOURCES = tests/unit/test_etc.c $(config_case)

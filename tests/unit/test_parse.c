@@ -276,8 +276,6 @@ static void not_supported_yet(void **state)
 		  "t.conf:2: provider \"p\": region: not supported yet" },
 		{ "provider \"p\" {\n oauth2 {\n token-url = \"x\"\n }\n}\n",
 		  "t.conf:2: oauth2: not supported yet" },
-		{ "provider \"p\" {\n reply '^454' { means = \"slow-down\" }\n}\n",
-		  "t.conf:2: reply: not supported yet" },
 		{ "provider \"p\" { adaptive = true }\n",
 		  "t.conf:1: provider \"p\": adaptive: not supported yet" },
 		{ "provider \"p\" { password-command = \"pass\" }\n",
