@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What clients may say to penstockd, what they must not, and what they hear then."""
 
+import re
 import smtplib
 import socket
 import subprocess
@@ -416,7 +417,8 @@ def test_a_browser_is_closed_at_its_first_line(daemon, line):
         assert wire.closed()
 
 
-def test_random_octets_do_no_harm(daemon):
+def test_random_octets_do_no_harm(start):
+    daemon = start(options=["-v"])
     for seed in range(20):
         noise = bytes((seed * 7919 + n * 104729) >> 7 & 0xff for n in range(20_000))
         with Wire(daemon.port) as wire:
@@ -427,6 +429,28 @@ def test_random_octets_do_no_harm(daemon):
                 pass    # closed already
             wire.closed()
     assert still_accepts(daemon)
+    assert one_event_a_line(daemon)
+
+
+def one_event_a_line(daemon):
+    return all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z (debug|info|warning|error) [ -~]+", line)
+               for line in daemon.lines)
+
+
+@pytest.mark.parametrize("line", [
+    'MAIL FROM:<"a b\\\"=c"@example.com>', "MAIL FROM:<a@example.com> \x1b[2J", "EHLO x\x07y",
+    "MAIL FROM:<\u00e9\u009b@example.com> SMTPUTF8", "\x1b]0;owned\x07",
+])
+def test_no_client_can_write_its_own_log_line(start, line):
+    daemon = start(listen="max-message-size = 1024", options=["-v"])
+    with Wire(daemon.port) as wire:
+        wire.greet()
+        if wire.say(line).startswith("250") and line.startswith("MAIL"):
+            wire.say("RCPT TO:<\"x\\\\y = z\"@example.org>")
+            wire.say("DATA")
+            wire.say("Subject: \x1b[2J\r\n\r\n" + "x" * 2000 + "\r\n.")    # refused, and logged
+        wire.say("QUIT")
+    assert one_event_a_line(daemon)
 
 
 @pytest.mark.threads

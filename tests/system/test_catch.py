@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from penstock import Penstockd, wait_until
+from penstock import wait_until
 from peers import source
 
 LETTER = ("From: Ann <ann@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\n"

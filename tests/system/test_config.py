@@ -2,6 +2,7 @@
 """The configuration as its writer meets it: what is refused with which words, what -n shows, how
 the daemon goes to the background, and the relay without a file."""
 
+import json
 import os
 import re
 import signal
@@ -86,7 +87,6 @@ def test_a_check_starts_nothing_and_makes_nothing(check, tmp_path):
     ('listen "127.0.0.1:0" {\n auth = "any"\n}\n', 2, ["auth", "--catch"]),
     ('listen "127.0.0.1:0" {\n certificate = "/absent.pem" key = "/absent.pem" tls = "starttls"\n}\n', 2,
      ["certificate", "/absent.pem"]),
-    ('listen "127.0.0.1:0" { rate-per-client = { "1/s" } }\n', 1, ["rate-per-client"]),
     ('provider "q" { url = "http://x" }\n', 1, ["url", "smtp://"]),
     ('provider "q" { url = "smtp://localhost:1" rate = { "fast" } }\n', 1, ["rate", "14/s"]),
     ('provider "q" { url = "smtp://localhost:1" password = "x" }\n', 1, ["password", "password-file"]),
@@ -123,6 +123,18 @@ def test_private_networks_are_noted_and_an_open_relay_may_be_wanted(check):
     assert done.returncode == 0 and "10.0.0.0/8" in done.stderr
     done = check('listen "127.0.0.1:0" { relay-from = { "0.0.0.0/0" } open-relay = true }\n' + GOOD)
     assert done.returncode == 0 and "open relay" in done.stderr
+
+
+def test_the_log_can_be_json(build, tmp_path, sink):
+    daemon = Penstockd(build, tmp_path, relay_to=sink.port, extra='log { format = "json" }')
+    daemon.process = subprocess.Popen(daemon.arguments, stderr=subprocess.PIPE, text=True)
+    try:
+        first = json.loads(daemon.process.stderr.readline())
+        daemon.process.terminate()
+        rest = [json.loads(line) for line in daemon.process.stderr]
+        assert first["level"] and any(event["event"] == "stopped" for event in rest), rest
+    finally:
+        daemon.process.wait(timeout=30)
 
 
 def test_a_file_that_is_not_there_is_told(build, tmp_path):

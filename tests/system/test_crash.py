@@ -71,6 +71,12 @@ def delivered(sink):
                                for message in list(sink.messages))
 
 
+def reported(sink):
+    """The ids whose failure was told to the sender: a bounce is named after what failed."""
+    return {re.search(rb"^Message-ID: <(\w{13})\.", message.content, re.MULTILINE)[1].decode()
+            for message in list(sink.messages) if message.sender == ""}
+
+
 def check(sink, acknowledged, log):
     counts = delivered(sink)
     lost = [name for name in acknowledged if counts[name] == 0]
@@ -106,6 +112,23 @@ def test_nothing_acknowledged_is_lost(start, sink, pipelined):
 
 def test_nothing_large_that_was_acknowledged_is_lost(start, sink):
     crash_rounds(start, sink, 3, 200_000, True)
+
+
+def test_every_failure_is_told_although_the_daemon_was_killed(start, sink):
+    """A failure and its bounce are one transaction."""
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody", match="<b")]
+    daemon = start(provider="connections = 5")
+    acknowledged = []
+    for _ in range(4):
+        load = Load(daemon.port, 500, True)
+        wanted = len(sink.messages) + 40
+        wait_until(lambda: len(load.acknowledged) > 100 and len(sink.messages) > wanted,
+                   "the load is under way")
+        daemon.kill()
+        acknowledged += load.join()
+        daemon.start()
+    daemon.drained()
+    assert set(acknowledged) - reported(sink) == set()
 
 
 @pytest.mark.long

@@ -4,7 +4,6 @@
 import os
 import pwd
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -227,7 +226,7 @@ def test_it_binds_as_root_and_then_is_somebody_else(start, build, public, sink):
         text = status.read()
     assert re.search(r"^Uid:" + f"\t{nobody.pw_uid}" * 4 + "$", text, re.MULTILINE)
     assert re.search(r"^Gid:" + f"\t{nobody.pw_gid}" * 4 + "$", text, re.MULTILINE)
-    assert re.search(rf"^CapEff:\s0+$", text, re.MULTILINE)
+    assert re.search(r"^CapEff:\s0+$", text, re.MULTILINE)
     assert os.stat(daemon.spool).st_uid == nobody.pw_uid
     assert os.stat(f"{public}/smtp.sock").st_mode & 0o777 == 0o666
     send(daemon)

@@ -115,6 +115,17 @@ def test_an_address_can_be_verified_too(relay, smarthost):
     wait_until(lambda: host.messages, "the message")
 
 
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+def test_the_host_is_named_in_the_handshake(relay, smarthost, implicit):
+    host = smarthost(implicit=implicit)
+    named = []
+    host.context.sni_callback = lambda connection, name, context: named.append(name)
+    daemon = relay(host.port, scheme="smtps" if implicit else "smtp")
+    send(daemon)
+    wait_until(lambda: host.messages, "the message")
+    assert named == ["localhost"]
+
+
 @pytest.mark.root
 def test_a_real_postfix_takes_it_over_reused_tls(relay, peers, certificates):
     with Postfix(peers, certificate=certificates / "good.pem", key=certificates / "good.key",
