@@ -11,6 +11,7 @@
 
 #include "background.h"
 #include "base/memory.h"
+#include "net/inherited.h"
 #include "service.h"
 
 void prepare_close(struct service *s)
@@ -23,7 +24,7 @@ void prepare_close(struct service *s)
 			listener_free(&b->listener);
 		else if (b->fd >= 0)
 			close(b->fd);
-		if (b->fd >= 0 && l->is_unix)
+		if (b->fd >= 0 && l->is_unix && !b->inherited)
 			unlink(l->address);
 		b->fd = -1;
 	}
@@ -51,27 +52,34 @@ static int make_parent(const char *path, const struct settings *settings, struct
 	return rc;
 }
 
-static int bind_one(struct service *s, struct bound *b, struct bytes *error)
+static int inherited_take(struct inherited *inherited, const struct listener_settings *l)
+{
+	return l->is_unix ? inherited_take_unix(inherited, l->address)
+	                  : inherited_take_tcp(inherited, l->address, l->port);
+}
+
+static int bind_one(struct service *s, struct bound *b, struct inherited *inherited,
+                    struct bytes *error)
 {
 	const struct listener_settings *l = &s->daemon.settings->listeners[b->index];
 
-	if (!l->is_unix)
+	b->fd = inherited_take(inherited, l);
+	if (b->fd >= 0)
+		b->inherited = true;
+	else if (!l->is_unix)
 		b->fd = listener_bind_tcp(l->address, l->port, error);
 	else if (make_parent(l->address, s->daemon.settings, error) == 0)
 		b->fd = listener_bind_unix(l->address, l->unix_mode, error);
 	return b->fd < 0 ? -1 : 0;
 }
 
-int prepare_sockets(struct service *s, struct bytes *error)
+static int bind_control(struct service *s, struct inherited *inherited, struct bytes *error)
 {
 	const struct settings *settings = s->daemon.settings;
 
-	s->bounds = memory_new_array(settings->listener_count, sizeof(*s->bounds));
-	for (size_t i = 0; i < settings->listener_count; i++)
-		s->bounds[i] = (struct bound){ .service = s, .index = i, .fd = -1 };
-	for (size_t i = 0; i < settings->listener_count; i++)
-		if (bind_one(s, &s->bounds[i], error) < 0)
-			return -1;
+	s->control_fd = inherited_take_unix(inherited, settings->control_socket);
+	if (s->control_fd >= 0)
+		return 0;
 	if (make_parent(settings->control_socket, settings, error) < 0)
 		return -1;
 	s->control_fd =
@@ -81,6 +89,48 @@ int prepare_sockets(struct service *s, struct bytes *error)
 	s->control_bound = true;
 	background_share(settings->control_socket, "penstock");
 	return 0;
+}
+
+/* A socket without a listener would leave its clients waiting. */
+static int check_left(const struct inherited *inherited, struct bytes *error)
+{
+	struct bytes list = { 0 };
+	size_t left = inherited_left(inherited, &list);
+
+	if (left > 0)
+		bytes_printf(error,
+		             "the service manager hands over sockets that no listener is "
+		             "configured for: %s: write a listen section with that address, or "
+		             "take them from the .socket unit",
+		             bytes_text(&list));
+	bytes_release(&list);
+	return left > 0 ? -1 : 0;
+}
+
+static int bind_all(struct service *s, struct inherited *inherited, struct bytes *error)
+{
+	for (size_t i = 0; i < s->daemon.settings->listener_count; i++)
+		if (bind_one(s, &s->bounds[i], inherited, error) < 0)
+			return -1;
+	if (bind_control(s, inherited, error) < 0)
+		return -1;
+	return check_left(inherited, error);
+}
+
+int prepare_sockets(struct service *s, struct bytes *error)
+{
+	const struct settings *settings = s->daemon.settings;
+	struct inherited *inherited;
+	int rc;
+
+	s->bounds = memory_new_array(settings->listener_count, sizeof(*s->bounds));
+	for (size_t i = 0; i < settings->listener_count; i++)
+		s->bounds[i] = (struct bound){ .service = s, .index = i, .fd = -1 };
+	if (inherited_new(&inherited, error) < 0)
+		return -1;
+	rc = bind_all(s, inherited, error);
+	inherited_free(&inherited);
+	return rc;
 }
 
 static int own_certificate(const struct daemon *d, const struct listener_settings *l,

@@ -16,6 +16,7 @@ struct bound {
 	struct service *service;
 	size_t index; /* of settings->listeners */
 	int fd;
+	bool inherited; /* from the service manager, which keeps a Unix socket's path */
 	struct listener *listener;
 };
 

@@ -1,6 +1,8 @@
 net_sources = \
 	src/net/certificate.c \
 	src/net/flow.c \
+	src/net/inherited.c \
+	src/net/inherited.h \
 	src/net/listener.c \
 	src/net/listener.h \
 	src/net/loop.c \

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import struct
+import sys
 
 import pytest
 
@@ -192,3 +193,86 @@ def test_listeners_have_rules_of_their_own(start, sink, tmp_path):
         assert "SIZE 3000" in wire.greet()
         assert wire.mail().startswith("250")
     wait_until(lambda: len(sink.messages) == 3, "the messages")
+
+
+# ---- sockets of a service manager -----------------------------------------------------
+
+# LAUNCHER CONFIG SOCKETS COMMAND...: binds each of SOCKETS, puts the ports that the kernel chose
+# into the configuration, and becomes COMMAND as systemd starts a service with sockets.
+LAUNCHER = """
+import os, socket, sys
+
+config, wanted, command = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
+sockets = []
+for where in wanted:
+    if where.startswith("/"):
+        one = socket.socket(socket.AF_UNIX)
+        one.bind(where)
+    else:
+        one = socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET)
+        one.bind((where, 0))
+    one.listen()
+    sockets.append(one)
+with open(config) as file:
+    text = file.read()
+for number, one in enumerate(sockets):
+    if one.family != socket.AF_UNIX:
+        text = text.replace(f"@{number}@", str(one.getsockname()[1]))
+with open(config, "w") as file:
+    file.write(text)
+copies = [os.dup(one.fileno()) for one in sockets]
+copies = [os.dup2(one, 100 + number) for number, one in enumerate(copies)]
+for number, one in enumerate(copies):
+    os.dup2(one, 3 + number)
+os.closerange(3 + len(copies), 200)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(copies)),
+                  LISTEN_FDNAMES=":".join(f"name{number}" for number in range(len(copies))))
+os.execv(command[0], command)
+"""
+
+
+@pytest.fixture
+def activate(start, tmp_path, sink):
+    def activate(sockets, listeners):
+        return start(
+            config=f"""hostname = "relay.test"
+                spool {{ path = "{tmp_path}/spool" }}
+                control {{ socket = "{tmp_path}/control.sock" }}
+                provider "sink" {{ url = "smtp+notls://127.0.0.1:{sink.port}" }}
+                {listeners}""",
+            prefix=[sys.executable, "-c", LAUNCHER, str(tmp_path / "penstock.conf"), sockets])
+    return activate
+
+
+def test_sockets_of_the_service_manager_are_taken(activate, sink, tmp_path):
+    path = tmp_path / "given.sock"
+    daemon = activate(f"127.0.0.1 ::1 {path}", f'listen "[::1]:@1@" {{ max-message-size = 3000 }} '
+                      f'listen "127.0.0.1:@0@" {{ max-message-size = 2000 }}'
+                      f'listen "unix:{path}" {{ max-message-size = 4000 }}')
+    six, four = ports(daemon)
+    for where, size in ((four, 2000), (six, 3000), (str(path), 4000)):
+        with Wire(where, host="::1" if where == six else "127.0.0.1") as wire:
+            assert f"SIZE {size}\n" in wire.greet() + "\n"
+            assert wire.mail().startswith("250")
+    wait_until(lambda: len(sink.messages) == 3, "the messages")
+    daemon.stop()
+    assert path.exists()    # it is the service manager's
+
+
+def test_a_socket_without_a_listener_is_named(activate, tmp_path):
+    with pytest.raises(AssertionError, match=r"no listener is configured for: "
+                       rf"unix:{tmp_path}/other.sock \(name1\): write a listen section"):
+        activate(f"127.0.0.1 {tmp_path}/other.sock", 'listen "127.0.0.1:@0@" { }')
+
+
+def test_sockets_of_another_process_are_left_alone(start):
+    daemon = start(environment={"LISTEN_PID": "1", "LISTEN_FDS": "2"})
+    with Wire(daemon.port) as wire:
+        wire.greet()
+
+
+def test_descriptors_that_do_not_listen_are_an_error(start):
+    launcher = ("import os, sys; os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+                "os.dup2(0, 3); os.execv(sys.argv[1], sys.argv[1:])")
+    with pytest.raises(AssertionError, match="descriptor 3 .* is no listening stream socket"):
+        start(prefix=[sys.executable, "-c", launcher])
