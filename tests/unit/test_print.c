@@ -59,6 +59,7 @@ static void says_where_values_come_from(void **state)
 	                           "\t# mx.example.net port 587, STARTTLS required\n"
 	                           "\t# password: ***\n"
 	                           "\turl = \"smtp://mx.example.net:587\" # t.conf:6\n"
+	                           "\tauth = \"auto\" # default\n"
 	                           "\tlogin = \"we\\\"ird\\\\\" # t.conf:7\n"
 	                           "\tpassword-file = \"secret\" # t.conf:8\n");
 	has_line(bytes_text(&out), "\tconnections = 10 # default\n");
