@@ -18,6 +18,10 @@ static void print_recipient(const json_t *delivery, const json_t *recipient)
 		printf("  attempt %lld at ", number_of(delivery, "attempts") + 1);
 		time_print(text_of(delivery, "next_attempt"));
 	}
+	if (strcmp(state, "scheduled") == 0) {
+		printf("  held until ");
+		time_print(text_of(delivery, "held_until"));
+	}
 	putchar('\n');
 	if (*text_of(recipient, "last_reply") != '\0') {
 		printf("    %-9s  ", "");

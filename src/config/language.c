@@ -139,6 +139,8 @@ static const struct setting listen_options[] = {
 	  NULL, "50MiB" },
 	/* RFC 5321 4.5.3.1.8 wants 100 at least. */
 	{ "max-recipients", SETTING_COUNT, LISTENER(max_recipients), 0, 1, 50000, NULL, "1000" },
+	{ "max-future-release", SETTING_DURATION, LISTENER(max_future_release_us), 0, 0,
+	  365 * CLOCK_DAY, NULL, "7d" },
 	{ "max-connections", SETTING_COUNT, LISTENER(max_connections), 0, 1, LIMIT_COUNT, NULL,
 	  "10000" },
 	{ "max-connections-per-client", SETTING_COUNT, LISTENER(max_connections_per_client), 0, 1,

@@ -110,6 +110,7 @@ struct listener_settings {
 	bool open_relay;
 	uint64_t max_message_size;
 	size_t max_recipients;
+	int64_t max_future_release_us; /* RFC 4865; 0: not offered */
 	size_t max_connections;
 	size_t max_connections_per_client;
 	int64_t idle_timeout_us;  /* RFC 5321 4.5.3.2.7: 5 minutes */

@@ -116,7 +116,7 @@ static void sender_accept(struct session *s, struct address *sender,
 void verb_mail(struct session *s, struct span argument)
 {
 	const unsigned flags = ADDRESS_NULL | ADDRESS_UNQUALIFIED;
-	const struct mail_rules rules = { .auth = s->receive->listener->auth == AUTH_ANY };
+	const struct mail_rules rules = verb_rules(s);
 	struct mail_parameters parameters;
 	struct refusal refusal;
 	struct address sender;

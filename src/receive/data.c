@@ -216,6 +216,13 @@ static const char *with_protocol(const struct session *s)
 	return names[s->envelope.smtputf8][session_secured(s)][s->login != NULL];
 }
 
+/* RFC 4865 4.2: HOLDFOR counts from when the message is ours. */
+static void hold_from(struct envelope_terms *terms, int64_t now_us)
+{
+	if (terms->hold_for_s > 0)
+		terms->release_us = now_us + terms->hold_for_s * CLOCK_SEC;
+}
+
 static void trace_fill(struct trace *t, const struct session *s)
 {
 	const char *tls = session_secured(s) ? stream_tls_description(s->stream) : NULL;
@@ -255,6 +262,7 @@ static void data_accept(struct data *d)
 	const struct receive *receive = s->receive;
 	struct put *put = d->put;
 
+	hold_from(&s->envelope.terms, clock_wall(loop_clock(receive->loop)));
 	facts_fill(&put->facts, s);
 	put->reserved = s->reserved;
 	s->reserved = 0;

@@ -165,6 +165,8 @@ static const struct mail_keyword {
 	{ "RET", take_ret, 1 << 3, NULL },
 	{ "ENVID", take_envid, 1 << 4, NULL },
 	{ "SMTPUTF8", take_smtputf8, 1 << 5, NULL },
+	{ "HOLDFOR", take_hold_for, 1 << 7, NULL }, /* one of the two (RFC 4865 4.2) */
+	{ "HOLDUNTIL", take_hold_until, 1 << 7, NULL },
 	{ "MT-PRIORITY", take_priority, 1 << 6, "5.5.2" }, /* RFC 6710 4.1 */
 };
 

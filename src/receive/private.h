@@ -139,6 +139,9 @@ void verb_run(struct session *s, struct span line);
 bool span_has_controls(struct span text); /* C0 and DEL */
 bool span_has_8bit(struct span text);
 
+/* What this session may ask for: EHLO lists it, MAIL takes it. */
+struct mail_rules verb_rules(const struct session *s);
+
 /* ---- accept.c ------------------------------------------------------ */
 
 void verb_mail(struct session *s, struct span argument);
@@ -173,7 +176,9 @@ struct mail_parameters {
 };
 /* What this session may use of what MAIL can carry. */
 struct mail_rules {
-	bool auth; /* AUTH= is known (RFC 4954 5) */
+	bool auth;           /* AUTH= is known (RFC 4954 5) */
+	int64_t hold_max_us; /* HOLDFOR= and HOLDUNTIL= are known up to so much (RFC 4865) */
+	int64_t now_us;      /* wall clock */
 };
 /* ESMTP parameters of MAIL. 0, or -1 with the reply. */
 int mail_parameters_parse(struct mail_parameters *p_r, struct span text,
@@ -192,6 +197,10 @@ int rcpt_parameters_parse(struct rcpt_parameters *p_r, struct span text, bool ut
 /* Parameters of MAIL that become envelope_terms, as the others in parameters.c. */
 int take_priority(struct mail_parameters *p, const struct parameter *one,
                   const struct mail_rules *rules, struct refusal *no);
+int take_hold_for(struct mail_parameters *p, const struct parameter *one,
+                  const struct mail_rules *rules, struct refusal *no);
+int take_hold_until(struct mail_parameters *p, const struct parameter *one,
+                    const struct mail_rules *rules, struct refusal *no);
 
 /* ---- data.c --------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* terms.c - parameters of MAIL that say how a message is to be delivered: how urgent it is.
+/* terms.c - parameters of MAIL that say how a message is to be delivered: how urgent it is, and
+ * when.
  *
  * Only what is said is read here; what this client may ask for is decided in accept.c. Pure.
  */
@@ -8,6 +9,12 @@
 static int refuse(struct refusal *no, const char *enhanced, const char *text)
 {
 	*no = (struct refusal){ 501, enhanced, text };
+	return -1;
+}
+
+static int unknown(struct refusal *no)
+{
+	*no = (struct refusal){ 555, "5.5.4", "MAIL parameter not recognized" };
 	return -1;
 }
 
@@ -33,4 +40,115 @@ int take_priority(struct mail_parameters *p, const struct parameter *one,
 		}
 	}
 	return refuse(no, "5.5.2", "MT-PRIORITY= is a number from -9 to 9");
+}
+
+/* ---- RFC 4865 ------------------------------------------------------------ */
+
+/* 1*9DIGIT */
+static bool take_number(struct span text, uint32_t *number_r)
+{
+	uint32_t number = 0;
+	size_t i;
+
+	for (i = 0; i < text.length && i < 9 && is_digit(text.data[i]); i++)
+		number = number * 10 + (uint32_t)(text.data[i] - '0');
+	*number_r = number;
+	return i > 0 && i == text.length;
+}
+
+int take_hold_for(struct mail_parameters *p, const struct parameter *one,
+                  const struct mail_rules *rules, struct refusal *no)
+{
+	uint32_t seconds;
+
+	if (rules->hold_max_us == 0)
+		return unknown(no);
+	if (!one->has_value || !take_number(one->value, &seconds) || seconds == 0 ||
+	    seconds * CLOCK_SEC > rules->hold_max_us)
+		return refuse(no, "5.5.4", "HOLDFOR= is a number of seconds up to the one offered");
+	p->terms.hold_for_s = seconds;
+	p->terms.release_us = rules->now_us + seconds * CLOCK_SEC;
+	return 0;
+}
+
+/* Digits of a fixed place; out of bounds is no number. */
+static bool field(struct span text, size_t at, size_t length, unsigned low, unsigned high,
+                  unsigned *value_r)
+{
+	unsigned value = 0;
+	size_t i;
+
+	for (i = at; i < at + length; i++) {
+		if (!is_digit(text.data[i]))
+			return false;
+		value = value * 10 + (unsigned)(text.data[i] - '0');
+	}
+	*value_r = value;
+	return value >= low && value <= high;
+}
+
+static bool is_leap(unsigned year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+static bool day_exists(unsigned year, unsigned month, unsigned day)
+{
+	static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+
+	return day <= days[month - 1] + (month == 2 && is_leap(year) ? 1u : 0u);
+}
+
+/* Days since 1970 in the calendar of Gregory: March begins the year, so that its last day is the
+ * odd one. */
+static int64_t days_since_epoch(unsigned year, unsigned month, unsigned day)
+{
+	int64_t y = (int64_t)year - (month <= 2), m = month > 2 ? month - 3 : month + 9;
+
+	return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
+}
+
+/* "2026-11-21T21:42:22Z", with or without a fraction (RFC 3339 5.6, in UTC). */
+static bool take_date(struct span text, int64_t *wall_us_r)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	size_t length = sizeof form - 1, i;
+	unsigned year, month, day, hour, minute, second;
+
+	if (text.length < length + 1 || (text.data[text.length - 1] | 0x20) != 'z')
+		return false;
+	for (i = 0; i < length; i++) {
+		if (form[i] != 'd' && (text.data[i] & ~0x20) != (form[i] & ~0x20))
+			return false;
+	}
+	if (text.length > length + 1 && (text.data[length] != '.' || text.length == length + 2))
+		return false;
+	for (i = length + 1; i + 1 < text.length; i++) {
+		if (!is_digit(text.data[i]))
+			return false;
+	}
+	if (!field(text, 0, 4, 1970, 9999, &year) || !field(text, 5, 2, 1, 12, &month) ||
+	    !field(text, 8, 2, 1, 31, &day) || !field(text, 11, 2, 0, 23, &hour) ||
+	    !field(text, 14, 2, 0, 59, &minute) || !field(text, 17, 2, 0, 60, &second) ||
+	    !day_exists(year, month, day))
+		return false;
+	*wall_us_r = (days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 +
+	              second + (text.length > length + 1)) *
+	             CLOCK_SEC; /* a fraction counts as a whole second: never early */
+	return true;
+}
+
+int take_hold_until(struct mail_parameters *p, const struct parameter *one,
+                    const struct mail_rules *rules, struct refusal *no)
+{
+	int64_t at;
+
+	if (rules->hold_max_us == 0)
+		return unknown(no);
+	if (!one->has_value || !take_date(one->value, &at) || at <= rules->now_us ||
+	    at > rules->now_us + rules->hold_max_us)
+		return refuse(no, "5.5.4",
+		              "HOLDUNTIL= is a time in UTC, to come, up to the one offered");
+	p->terms.release_us = at;
+	return 0;
 }

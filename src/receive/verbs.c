@@ -86,18 +86,44 @@ static bool offers_auth(const struct session *s)
 	       (listener->tls != LISTENER_TLS_REQUIRED || session_secured(s));
 }
 
+struct mail_rules verb_rules(const struct session *s)
+{
+	const struct listener_settings *listener = s->receive->listener;
+	struct mail_rules rules = { .auth = listener->auth == AUTH_ANY };
+
+	/* RFC 4865 4.2: for submission, which is what those do who may relay. */
+	if (s->trusted || s->login != NULL)
+		rules.hold_max_us = listener->max_future_release_us;
+	rules.now_us = clock_wall(loop_clock(s->receive->loop));
+	return rules;
+}
+
+/* RFC 4865 3: the longest interval, and the date that it leads to. */
+static void offer_future_release(struct bytes *out, const struct mail_rules *rules)
+{
+	char date[CLOCK_DATE_MAX];
+
+	clock_format_rfc3339(rules->now_us + rules->hold_max_us, date);
+	bytes_printf(out, "250-FUTURERELEASE %lld %.19sZ\r\n",
+	             (long long)(rules->hold_max_us / CLOCK_SEC), date);
+}
+
 static void verb_ehlo(struct session *s, struct span argument)
 {
 	const struct listener_settings *listener = s->receive->listener;
 	struct bytes text = { 0 };
+	struct mail_rules rules;
 
 	if (!greeted(s, argument, true))
 		return;
+	rules = verb_rules(s);
 	bytes_printf(&text, "250-%.255s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
 	             s->receive->settings->hostname,
 	             (unsigned long long)listener->max_message_size);
 	bytes_append_text(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n");
 	bytes_append_text(&text, "250-MT-PRIORITY\r\n");
+	if (rules.hold_max_us > 0)
+		offer_future_release(&text, &rules);
 	/* RFC 9422: a client that heeds it has no recipient refused for being one too many. */
 	bytes_printf(&text, "250-LIMITS RCPTMAX=%zu\r\n", listener->max_recipients);
 	if (offers_starttls(s))

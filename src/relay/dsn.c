@@ -200,6 +200,19 @@ static void append_failure_fields(const struct bounce_failure *f, struct bytes *
 	bytes_release(&reply);
 }
 
+/* RFC 4865 5.1.2 */
+static void append_release(const struct envelope_terms *terms, struct bytes *out)
+{
+	char date[CLOCK_DATE_MAX];
+
+	clock_format_rfc3339(terms->release_us, date);
+	if (terms->hold_for_s > 0)
+		bytes_printf(out, "Future-Release-Request: for;%u\r\n",
+		             (unsigned)terms->hold_for_s);
+	else if (terms->release_us > 0)
+		bytes_printf(out, "Future-Release-Request: until;%.19sZ\r\n", date);
+}
+
 static void append_status_part(const struct dsn *dsn, struct bytes *out)
 {
 	struct bytes envid = { 0 };
@@ -217,6 +230,7 @@ static void append_status_part(const struct dsn *dsn, struct bytes *out)
 	append_clean(out, dsn->hostname);
 	clock_format_rfc5322(dsn->arrived_us, date);
 	bytes_printf(out, "\r\nArrival-Date: %s\r\n", date);
+	append_release(&dsn->terms, out);
 	for (size_t i = 0; i < dsn->count; i++)
 		append_failure_fields(&dsn->failures[i], out);
 }

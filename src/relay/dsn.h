@@ -10,7 +10,8 @@ struct dsn {
 	const char *from;         /* of the header, not of the envelope */
 	const struct address *to; /* the failed message's reverse-path */
 	const char *envid;        /* in xtext; NULL: none */
-	uint64_t id;              /* the failed delivery */
+	struct envelope_terms terms;
+	uint64_t id; /* the failed delivery */
 	uint32_t n;
 	int64_t arrived_us, now_us; /* wall clock */
 	const struct bounce_failure *failures;

@@ -38,20 +38,23 @@ static void order_recorded(struct attempt *attempt, bool done)
 	order_step_done(order);
 }
 
-/* The due time that the order gives; false: it does not concern this delivery. */
-static bool order_due(const struct relay *relay, enum relay_verb verb, int64_t due_us,
+/* The due time that the order gives; false: it does not concern this delivery. A release time that
+ * the sender asked for outlives hold and release, and yields to a release of its own only. */
+static bool order_due(const struct relay *relay, enum relay_verb verb, const struct delivery *d,
                       int64_t *due_r)
 {
-	bool held = due_us == CLOCK_NEVER;
+	bool held = d->due_us == CLOCK_NEVER, scheduled = d->accepted_us > relay_wall(relay);
 
 	*due_r = verb == RELAY_HOLD ? CLOCK_NEVER : relay_wall(relay);
 	switch (verb) {
 	case RELAY_RETRY:
-		return !held && due_us > *due_r;
+		return !held && !scheduled && d->due_us > *due_r;
 	case RELAY_HOLD:
 		return !held;
 	case RELAY_RELEASE:
-		return held;
+		if (held && scheduled)
+			*due_r = d->accepted_us;
+		return held || (scheduled && d->due_us > *due_r);
 	case RELAY_REMOVE:
 		return true;
 	}
@@ -66,7 +69,7 @@ static void order_apply(struct relay *relay, struct relay_order *order, struct d
 	struct transition *t;
 	int64_t due;
 
-	if (!order_due(relay, order->verb, delivery->due_us, &due)) {
+	if (!order_due(relay, order->verb, delivery, &due)) {
 		delivery_free(&delivery);
 		return;
 	}

@@ -271,13 +271,17 @@ static void put_delivery(const struct routing *r, const struct route *route,
 {
 	struct delivery *delivery = memory_new(sizeof(*delivery));
 	bool hold = route->settings != NULL && route->settings->hold;
+	int64_t release = r->put->facts.terms.release_us;
+
+	/* RFC 4865: neither sent nor expired before. */
+	release = release > r->now_us ? release : r->now_us;
 
 	delivery->queue = route->queue;
 	delivery->generation = r->router->generation;
 	delivery->priority = priority_of(route, r->put);
 	delivery->class = r->class;
-	delivery->due_us = hold ? CLOCK_NEVER : r->now_us;
-	delivery->accepted_us = r->now_us;
+	delivery->due_us = hold ? CLOCK_NEVER : release;
+	delivery->accepted_us = release;
 	delivery->recipients = memory_new_array(count, sizeof(*delivery->recipients));
 	delivery->count = count;
 	for (size_t i = 0; i < count; i++)

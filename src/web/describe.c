@@ -31,12 +31,21 @@ static bool is_waiting(struct web *web, const struct delivery *d)
 	       row.n == d->n;
 }
 
+/* The sender asked for a time to come (RFC 4865). */
+static bool is_scheduled(struct web *web, const struct delivery *d)
+{
+	return d->due_us != CLOCK_NEVER && d->due_us == d->accepted_us &&
+	       d->due_us > clock_wall(web->options.clock);
+}
+
 static const char *state_of(struct web *web, const struct delivery *d)
 {
 	if (!is_waiting(web, d))
 		return "in-flight";
 	if (d->due_us == CLOCK_NEVER)
 		return "held";
+	if (is_scheduled(web, d))
+		return "scheduled";
 	return d->attempts == 0 ? "queued" : "deferred";
 }
 
@@ -53,6 +62,8 @@ static json_t *describe_delivery(struct web *web, const struct delivery *d)
 	json_object_set_new(object, "attempts", json_integer(d->attempts));
 	json_object_set_new(object, "next_attempt",
 	                    d->due_us == CLOCK_NEVER ? json_null() : describe_time(d->due_us));
+	json_object_set_new(object, "held_until",
+	                    is_scheduled(web, d) ? describe_time(d->due_us) : json_null());
 	for (size_t i = 0; i < d->count; i++) {
 		json_t *recipient = json_object();
 

@@ -104,6 +104,10 @@ static void describe_terms(struct bytes *out, const struct message_facts *facts)
 {
 	if (facts->terms.priority != 0)
 		bytes_printf(out, " priority=%d", facts->terms.priority);
+	if (facts->terms.release_us > 0)
+		bytes_printf(
+			out, " wait=%llds",
+			(long long)((facts->terms.release_us - facts->trace.time_us) / CLOCK_SEC));
 	if (facts->smtputf8)
 		bytes_append_text(out, " smtputf8");
 	if (facts->ret != RET_DEFAULT)
@@ -169,6 +173,8 @@ static bool inbound_set(void *engine, const char *name, const char *value)
 		in->listener.max_message_size = strtoull(value, NULL, 10);
 	else if (strcmp(name, "max-recipients") == 0)
 		in->listener.max_recipients = strtoul(value, NULL, 10);
+	else if (strcmp(name, "max-future-release") == 0)
+		in->listener.max_future_release_us = strtoll(value, NULL, 10) * CLOCK_SEC;
 	else if (strcmp(name, "local") == 0)
 		return engine_parse_bool(&in->listener.local_submission, value);
 	else if (strcmp(name, "open-relay") == 0)

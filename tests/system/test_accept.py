@@ -41,6 +41,8 @@ def test_ehlo_lists_the_extensions(daemon):
         code, text = client.ehlo()
         assert code == 250
         assert text.split(b"\n")[0] == b"relay.test"
+        hold, until = client.esmtp_features.pop("futurerelease").split()
+        assert hold == str(7 * 86400) and until.endswith("Z")
         assert client.esmtp_features == {"pipelining": "", "8bitmime": "",
                                          "size": str(50 * 1024 * 1024),
                                          "enhancedstatuscodes": "", "dsn": "",

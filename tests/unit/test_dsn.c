@@ -219,6 +219,7 @@ static void test_a_plain_failure(void **state)
 	(void)state;
 	f.to.orcpt = (char *)"rfc822;No+2Bbody@example.org";
 	dsn.envid = "QQ+2B1";
+	dsn.terms.hold_for_s = 3600;
 	read_report(&r, &dsn);
 	assert_string_equal(the(&r.header, "From"),
 	                    "Mail Delivery System <MAILER-DAEMON@relay.example.net>");
@@ -238,6 +239,7 @@ static void test_a_plain_failure(void **state)
 	assert_string_equal(the(&r.message, "Reporting-MTA"), "dns; relay.example.net");
 	assert_string_equal(the(&r.message, "Original-Envelope-Id"), "QQ+1");
 	assert_non_null(the(&r.message, "Arrival-Date"));
+	assert_string_equal(the(&r.message, "Future-Release-Request"), "for;3600");
 	assert_int_equal(r.recipient_count, 1);
 	assert_string_equal(the(&r.recipients[0], "Original-Recipient"),
 	                    "rfc822; No+body@example.org");

@@ -157,12 +157,75 @@ static void reads_what_rcpt_says(void **state)
 	}
 }
 
+/* RFC 4865 4: what is too far, past, twice or no time at all is 501 5.5.4. */
+static void reads_when_to_release(void **state)
+{
+	/* 2026-11-21T21:42:22Z */
+	static const struct mail_rules rules = { .hold_max_us = 86400 * CLOCK_SEC,
+		                                 .now_us = INT64_C(1795297342) * CLOCK_SEC };
+	static const struct {
+		const char *text;
+		int64_t wait_s; /* 0: 501 */
+	} table[] = {
+		{ " HOLDFOR=1", 1 },
+		{ " holdfor=86400", 86400 },
+		{ " HOLDFOR=86401", 0 },
+		{ " HOLDFOR=0", 0 },
+		{ " HOLDFOR=-1", 0 },
+		{ " HOLDFOR=BAD", 0 },
+		{ " HOLDFOR=1000000000", 0 },
+		{ " HOLDFOR=", 0 },
+		{ " HOLDFOR", 0 },
+		{ " HOLDFOR=5 HOLDFOR=5", 0 },
+		{ " HOLDFOR=5 HOLDUNTIL=2026-11-21T21:42:27Z", 0 },
+		{ " HOLDUNTIL=2026-11-21T21:42:27Z", 5 },
+		{ " HOLDUNTIL=2026-11-21t21:42:27z", 5 },
+		{ " HOLDUNTIL=2026-11-21T21:42:27.25Z", 6 },
+		{ " HOLDUNTIL=2026-11-22T21:42:22Z", 86400 },
+		{ " HOLDUNTIL=2026-11-22T21:42:23Z", 0 },
+		{ " HOLDUNTIL=2026-11-21T21:42:22Z", 0 },
+		{ " HOLDUNTIL=2025-11-21T21:42:27Z", 0 },
+		{ " HOLDUNTIL=2026-11-21T21:42:27", 0 },
+		{ " HOLDUNTIL=2026-11-21T21:42:27+00:00", 0 },
+		{ " HOLDUNTIL=2026-11-21T21:42:27.Z", 0 },
+		{ " HOLDUNTIL=2026-11-31T21:42:27Z", 0 },
+		{ " HOLDUNTIL=2026-13-01T21:42:27Z", 0 },
+		{ " HOLDUNTIL=2026-11-21T24:42:27Z", 0 },
+		{ " HOLDUNTIL=2026-11-21 21:42:27Z", 0 },
+		{ " HOLDUNTIL=BAD", 0 },
+		{ " HOLDUNTIL=", 0 },
+		{ " HOLDUNTIL=Z", 0 },
+	};
+	const struct mail_rules none = { .now_us = 1 };
+	struct refusal refusal;
+	struct mail_parameters p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		int result =
+			mail_parameters_parse(&p, span_of_text(table[i].text), &rules, &refusal);
+
+		print_message("%s\n", table[i].text);
+		assert_int_equal(result, table[i].wait_s > 0 ? 0 : -1);
+		if (result == 0) {
+			assert_true(p.terms.release_us - rules.now_us ==
+			            table[i].wait_s * CLOCK_SEC);
+			continue;
+		}
+		assert_int_equal(refusal.code, 501);
+		assert_string_equal(refusal.enhanced, "5.5.4");
+	}
+	assert_int_equal(mail_parameters_parse(&p, span_of_text("HOLDFOR=1"), &none, &refusal), -1);
+	assert_int_equal(refusal.code, 555);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_mail_says),
 		cmocka_unit_test(knows_auth_where_it_is_offered),
 		cmocka_unit_test(reads_what_rcpt_says),
+		cmocka_unit_test(reads_when_to_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,6 +226,39 @@ static void test_held_and_ranked(void **state)
 	router_free(&router);
 }
 
+/* RFC 4865: due and accepted at the time asked for, unless that has passed or an operator holds. */
+static void test_released_later(void **state)
+{
+	static const struct {
+		const char *sender;
+		int64_t release_us, due_us, accepted_us;
+	} rows[] = {
+		{ "a@news.example.com", 100, 100, 100 },
+		{ "a@news.example.com", 5, 7, 7 },
+		{ "a@b.example", 100, CLOCK_NEVER, 100 },
+	};
+	struct router *router = router_made();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct put *put = put_new(NULL);
+		struct envelope envelope;
+
+		envelope_init(&envelope);
+		envelope.sender.text = memory_text(rows[i].sender);
+		envelope.sender.local_length = 1;
+		add(&envelope, 1, "y.example");
+		put->facts.terms.release_us = rows[i].release_us;
+		route_put(router, put, NULL, &envelope, "[::1]:25", NULL, 7);
+		assert_int_equal(put->delivery_count, 1);
+		assert_true(put->deliveries[0]->due_us == rows[i].due_us);
+		assert_true(put->deliveries[0]->accepted_us == rows[i].accepted_us);
+		put_free(&put);
+		envelope_release(&envelope);
+	}
+	router_free(&router);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_generation_follows_the_rules),
 		cmocka_unit_test(test_an_envelope_becomes_deliveries),
 		cmocka_unit_test(test_held_and_ranked),
+		cmocka_unit_test(test_released_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
