@@ -2,8 +2,7 @@
 /* dispatcher.c - the thread of struct relay: news in, orders out.
  *
  * Decides nothing itself: it carries what workers, the writer, helpers and the control API post to
- * relay/, and implements relay_ports. A connection's number also says its worker
- * (number modulo workers), so nothing has to be looked up.
+ * relay/; what relay/ asks for goes out through dispatcher_ports.c.
  */
 #include "dispatcher.h"
 
@@ -11,27 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/memory.h"
-#include "relay/bounce.h"
+#include "dispatcher_private.h"
 #include "worker.h"
 
 /* A number that relay/ never uses: the connection of dispatcher_probe(). */
 #define PROBE_NUMBER UINT64_MAX
-
-struct dispatcher {
-	struct daemon *daemon;
-	struct dispatcher_events events;
-	pthread_t thread;
-	bool running;
-	struct loop *loop;
-	struct channel *channel;
-	struct reader *reader;
-	struct relay *relay;
-	size_t bouncing; /* reports that helpers are building */
-	bool draining, told_idle;
-	const struct provider_settings *probed; /* until its connection is ready or closed */
-};
 
 /* ---- news of workers ------------------------------------------------------ */
 
@@ -73,11 +57,6 @@ static void probe_end(struct dispatcher *d, const char *why)
 	result->why = why == NULL ? NULL : memory_text(why);
 	d->probed = NULL;
 	channel_post(d->daemon->main, &result->item);
-}
-
-static struct worker *worker_of(const struct dispatcher *d, uint64_t connection)
-{
-	return d->daemon->workers[connection % d->daemon->worker_count];
 }
 
 static void ready_arrived(struct channel_item *item, void *receiver)
@@ -194,149 +173,6 @@ void dispatcher_status(struct dispatcher *d, struct relay_status_request *reques
 {
 	request->item.arrived = status_arrived;
 	channel_post(d->channel, &request->item);
-}
-
-/* ---- ports: what relay/ asks for ------------------------------------------------- */
-
-static void port_open(void *context, uint64_t number, const struct provider_settings *provider)
-{
-	struct dispatcher *d = context;
-
-	worker_open(worker_of(d, number), number, provider);
-}
-
-static void port_finish(void *context, uint64_t number)
-{
-	struct dispatcher *d = context;
-
-	worker_finish(worker_of(d, number), number);
-}
-
-static void port_grant(void *context, struct grant *grant)
-{
-	struct dispatcher *d = context;
-
-	worker_grant(worker_of(d, grant->connection), grant);
-}
-
-static bool port_due_line(void *context, struct due_row *line)
-{
-	struct dispatcher *d = context;
-
-	return reader_due_line(d->reader, line);
-}
-
-static size_t port_due(void *context, const struct due_row *from, int64_t until_us,
-                       struct due_row *rows_r, size_t max)
-{
-	struct dispatcher *d = context;
-
-	return reader_due(d->reader, from, until_us, rows_r, max);
-}
-
-static bool port_delivery(void *context, uint64_t id, uint32_t n, struct delivery *delivery_r)
-{
-	struct dispatcher *d = context;
-
-	return reader_delivery(d->reader, id, n, delivery_r);
-}
-
-static size_t port_deliveries(void *context, uint64_t id, uint32_t from, uint32_t *n_r, size_t max)
-{
-	struct dispatcher *d = context;
-
-	return reader_deliveries(d->reader, id, from, n_r, max);
-}
-
-static uint64_t port_size(void *context, uint64_t id)
-{
-	struct dispatcher *d = context;
-	struct message_facts facts;
-	uint64_t size;
-
-	if (!reader_message(d->reader, id, &facts))
-		return 0;
-	size = facts.size;
-	message_facts_release(&facts);
-	return size;
-}
-
-static void port_claim(void *context, struct transition *t)
-{
-	struct dispatcher *d = context;
-
-	t->request.home = d->channel;
-	spool_claim(d->daemon->spool, t);
-}
-
-static void port_outcome(void *context, struct transition *t)
-{
-	struct dispatcher *d = context;
-
-	t->request.home = d->channel;
-	spool_outcome(d->daemon->spool, t);
-}
-
-static void port_outcome_now(void *context, struct transition *t)
-{
-	struct dispatcher *d = context;
-
-	t->request.home = d->channel;
-	spool_outcome_now(d->daemon->spool, t);
-}
-
-/* A report on its way through a helper. */
-struct bounce_job {
-	struct helper_job job;
-	struct dispatcher *dispatcher;
-	struct bounce_request *request;
-	struct put *put;
-};
-
-static void bounce_work(struct helper_job *job)
-{
-	struct bounce_job *b = (struct bounce_job *)job;
-	const struct daemon *d = b->dispatcher->daemon;
-	const struct bounce_maker maker = {
-		.settings = d->settings,
-		.router = d->router,
-		.intake = &d->intake,
-		.spool = d->spool,
-		.clock = d->clock,
-	};
-	struct reader *reader = reader_new(d->spool);
-
-	b->put = bounce_make(&maker, reader, b->request);
-	reader_free(&reader);
-}
-
-static void bounce_done(struct channel_item *item, void *receiver)
-{
-	struct dispatcher *d = receiver;
-	struct bounce_job *b = (struct bounce_job *)item;
-
-	d->bouncing--;
-	relay_bounced(d->relay, b->request, b->put);
-	free(b);
-}
-
-static void port_bounce(void *context, struct bounce_request *request)
-{
-	struct dispatcher *d = context;
-	struct bounce_job *b = memory_new(sizeof(*b));
-
-	b->dispatcher = d;
-	b->request = request;
-	b->job.item.arrived = bounce_done;
-	b->job.work = bounce_work;
-	b->job.home = d->channel;
-	d->bouncing++;
-	/* The helpers' queue holds more than relay/ ever has in flight, so this does not fail; if
-	 * it did, the outcome would be recorded without a bounce: better to make it here, once. */
-	if (helper_submit(d->daemon->helpers, &b->job) < 0) {
-		bounce_work(&b->job);
-		bounce_done(&b->job.item, d);
-	}
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -478,20 +314,7 @@ int dispatcher_new(struct dispatcher **dispatcher_r, struct daemon *daemon,
 		.router = daemon->router,
 		.loop = d->loop,
 		.spool = daemon->spool,
-		.ports = {
-			.open = port_open,
-			.finish = port_finish,
-			.grant = port_grant,
-			.due_line = port_due_line,
-			.due = port_due,
-			.delivery = port_delivery,
-			.deliveries = port_deliveries,
-			.size = port_size,
-			.claim = port_claim,
-			.outcome = port_outcome,
-			.outcome_now = port_outcome_now,
-			.bounce = port_bounce,
-		},
+		.ports = dispatcher_ports(),
 		.context = d,
 	};
 	d->relay = relay_new(&options);

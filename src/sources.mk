@@ -6,6 +6,8 @@ penstockd_sources = \
 	src/daemon.h \
 	src/dispatcher.c \
 	src/dispatcher.h \
+	src/dispatcher_ports.c \
+	src/dispatcher_private.h \
 	src/notify.c \
 	src/notify.h \
 	src/penstockd.c \
@@ -14,6 +16,9 @@ penstockd_sources = \
 	src/service.h \
 	src/stopping.c \
 	src/worker.c \
-	src/worker.h
+	src/worker.h \
+	src/worker_outbound.c \
+	src/worker_private.h \
+	src/worker_store.c
 penstock_sources = src/penstock.c
 EXTRA_DIST += src/README.md

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* worker_store.c - the way into the spool for receive/, which does not know where mail goes. */
+#include "worker_private.h"
+
+static bool store_reserve(void *context, uint64_t octets)
+{
+	struct worker *w = context;
+
+	return spool_reserve(w->daemon->spool, octets);
+}
+
+static void store_unreserve(void *context, uint64_t octets)
+{
+	struct worker *w = context;
+
+	spool_unreserve(w->daemon->spool, octets);
+}
+
+static struct put *store_put_new(void *context)
+{
+	struct worker *w = context;
+
+	return put_new(w->daemon->spool);
+}
+
+static void store_put(void *context, struct put *put)
+{
+	struct worker *w = context;
+
+	spool_put(w->daemon->spool, put);
+}
+
+static uint64_t store_blob_new(void *context)
+{
+	struct worker *w = context;
+
+	return spool_blob_new(w->daemon->spool);
+}
+
+static void store_chunk(void *context, struct chunk *chunk)
+{
+	struct worker *w = context;
+
+	spool_chunk(w->daemon->spool, chunk);
+}
+
+static void store_drop(void *context, uint64_t blob)
+{
+	struct worker *w = context;
+
+	spool_drop(w->daemon->spool, blob);
+}
+
+static void store_route(void *context, struct put *put, const struct envelope *envelope,
+                        const char *listener)
+{
+	struct worker *w = context;
+	const struct daemon *d = w->daemon;
+
+	route_put(d->router, put, d->spool, envelope, listener, &d->intake, clock_wall(d->clock));
+}
+
+void worker_receive_prepare(struct worker *w, size_t i)
+{
+	const struct daemon *d = w->daemon;
+	struct receive *receive = &w->receives[i];
+
+	receive_init(receive);
+	receive->settings = d->settings;
+	receive->listener = &d->settings->listeners[i];
+	receive->loop = w->loop;
+	receive->home = w->channel;
+	receive->tls = tls_context_share(d->listener_tls[i]);
+	receive->clients = d->clients;
+	receive->store = (struct receive_store){
+		.reserve = store_reserve,
+		.unreserve = store_unreserve,
+		.put_new = store_put_new,
+		.put = store_put,
+		.blob_new = store_blob_new,
+		.chunk = store_chunk,
+		.drop = store_drop,
+		.route = store_route,
+		.piece_size = spool_piece_size(d->spool),
+		.context = w,
+	};
+}
