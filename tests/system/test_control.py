@@ -67,9 +67,7 @@ def is_well(daemon):
 
 @pytest.fixture
 def daemon(start):
-    # AddressSanitizer keeps what is freed: little, for memory is measured here.
-    return start(extra='route "all" { via = { "sink" } hold = true }',
-                 environment={"ASAN_OPTIONS": "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"})
+    return start(extra='route "all" { via = { "sink" } hold = true }')
 
 
 def send(daemon, letter="Subject: x\r\n\r\nhi\r\n", recipients=("b@example.org",)):
@@ -158,6 +156,7 @@ def test_a_huge_body_is_cut_off(daemon):
     assert is_well(daemon)
 
 
+@pytest.mark.memory
 def test_many_refused_requests_leave_no_memory(daemon):
     """Each is more than a head may be; what they leave is compared after the first hundred."""
     head = b"GET /relay/v1/status HTTP/1.1\r\nX-A: " + b"x" * 1_000_000
@@ -220,6 +219,7 @@ def test_clients_that_go_away_are_forgotten(daemon):
     wait_until(lambda: sockets() < 20, "all of them closed")
 
 
+@pytest.mark.memory
 def test_a_reader_that_stalls_costs_no_memory(daemon):
     """Neither what it does not read nor what it sends meanwhile is kept."""
     size = 20_000_000
