@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* sink.c - a smarthost that throws mail away: threads, pipelining, STARTTLS, a delay per message.
+/* sink.c - a smarthost that throws mail away: threads, pipelining, BDAT, STARTTLS, a delay per
+ * message.
  *
  * Prints its port, and at SIGTERM (or once -u messages have come) one line of JSON: messages,
  * octets, connections, and when the first and the last message came (monotonic seconds).
@@ -25,6 +26,7 @@ static struct {
 	struct tls_context *tls;
 	int64_t delay_us;
 	bool defers; /* every recipient gets 451 */
+	bool chunking;
 	unsigned long until;
 	atomic_ulong messages, octets, connections;
 	atomic_llong first_us, last_us;
@@ -40,6 +42,9 @@ struct server {
 struct session {
 	struct stream *stream;
 	bool in_content, waits;
+	bool is_chunk;
+	uint64_t chunk; /* octets of a BDAT that are to come */
+	bool last;      /* it is the last */
 	struct dot_decoder decoder;
 	struct bytes content;
 	struct timer delay;
@@ -53,16 +58,59 @@ static void session_free(struct session *s)
 	free(s);
 }
 
-static void count_message(const struct session *s)
+static void count_message(uint64_t octets)
 {
 	long long now = clock_monotonic(clock_system()), none = 0;
 	unsigned long count = atomic_fetch_add(&sink.messages, 1) + 1;
 
-	atomic_fetch_add(&sink.octets, s->decoder.written);
+	atomic_fetch_add(&sink.octets, octets);
 	atomic_compare_exchange_strong(&sink.first_us, &none, now);
 	atomic_store(&sink.last_us, now);
 	if (count == sink.until)
 		kill(getpid(), SIGTERM);
+}
+
+static void answer_content(struct session *s)
+{
+	if (sink.delay_us == 0) {
+		stream_write_text(s->stream, "250 2.0.0 Ok\r\n");
+	} else {
+		s->waits = true;
+		timer_start(&s->delay, sink.delay_us);
+	}
+}
+
+static void begin_chunk(struct session *s, struct span line)
+{
+	unsigned long long length = 0;
+	char last[8] = "";
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", (int)line.length, (const char *)line.data);
+	if (sscanf(text, "%*s %llu %5s", &length, last) < 1)
+		return;
+	s->in_content = s->is_chunk = true;
+	s->chunk = length;
+	s->last = *last != '\0';
+	bytes_clear(&s->content);
+}
+
+/* false: the rest of the chunk is not here yet. */
+static bool take_chunk(struct session *s)
+{
+	struct span input = stream_input(s->stream);
+	size_t length = input.length < s->chunk ? input.length : (size_t)s->chunk;
+
+	atomic_fetch_add(&sink.octets, length);
+	stream_consume(s->stream, length);
+	s->chunk -= length;
+	if (s->chunk > 0)
+		return false;
+	s->in_content = false;
+	if (s->last)
+		count_message(0);
+	answer_content(s);
+	return true;
 }
 
 /* false: the end of data is not here yet. */
@@ -77,13 +125,8 @@ static bool take_content(struct session *s)
 	if (!ended)
 		return false;
 	s->in_content = false;
-	count_message(s);
-	if (sink.delay_us == 0) {
-		stream_write_text(s->stream, "250 2.0.0 Ok\r\n");
-	} else {
-		s->waits = true;
-		timer_start(&s->delay, sink.delay_us);
-	}
+	count_message(s->decoder.written);
+	answer_content(s);
 	return true;
 }
 
@@ -91,6 +134,8 @@ static void greet(struct session *s)
 {
 	stream_write_text(s->stream,
 	                  "250-sink.test\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n");
+	if (sink.chunking)
+		stream_write_text(s->stream, "250-CHUNKING\r\n");
 	if (sink.tls != NULL && !stream_is_tls(s->stream))
 		stream_write_text(s->stream, "250-STARTTLS\r\n");
 	stream_write_text(s->stream, "250 ENHANCEDSTATUSCODES\r\n");
@@ -108,7 +153,10 @@ static bool command(struct session *s, struct span line)
 	} else if (span_starts_nocase(line, "DATA")) {
 		stream_write_text(s->stream, "354 go on\r\n");
 		dot_decoder_init(&s->decoder, DOT_BARE_NORMALIZE);
+		s->is_chunk = false;
 		s->in_content = true;
+	} else if (span_starts_nocase(line, "BDAT")) {
+		begin_chunk(s, line);
 	} else if (span_starts_nocase(line, "STARTTLS")) {
 		stream_write_text(s->stream, "220 2.0.0 go on\r\n");
 		stream_consume(s->stream, stream_input(s->stream).length);
@@ -135,7 +183,7 @@ static void on_readable(void *context)
 		bool goes_on;
 
 		if (s->in_content) {
-			if (!take_content(s))
+			if (!(s->is_chunk ? take_chunk : take_content)(s))
 				return;
 			continue;
 		}
@@ -252,7 +300,7 @@ int main(int argc, char **argv)
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
-	while ((c = getopt(argc, argv, "p:t:d:u:C:K:D")) != -1) {
+	while ((c = getopt(argc, argv, "p:t:d:u:C:K:DB")) != -1) {
 		unsigned long value = optarg == NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		switch (c) {
@@ -271,6 +319,9 @@ int main(int argc, char **argv)
 		case 'D':
 			sink.defers = true;
 			break;
+		case 'B':
+			sink.chunking = true;
+			break;
 		case 'C':
 			certificate = optarg;
 			break;
@@ -279,7 +330,7 @@ int main(int argc, char **argv)
 			break;
 		default:
 			fprintf(stderr, "usage: sink [-p port] [-t threads] [-d delay ms] "
-			                "[-u messages] [-C certificate -K key] [-D]\n");
+			                "[-u messages] [-C certificate -K key] [-D] [-B]\n");
 			return 64;
 		}
 	}
