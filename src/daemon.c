@@ -240,6 +240,11 @@ static void hold_signals(bool hold)
 	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+void daemon_hold_signals(void)
+{
+	hold_signals(true);
+}
+
 static void watch_signals(struct service *s, struct signal_watch *watches[SIGNALS])
 {
 	struct sigaction hangup;
@@ -375,7 +380,6 @@ int daemon_run(struct settings *settings, const struct daemon_options *options, 
 	s.daemon.clock = clock_system();
 	s.daemon.intake = inbox_intake();
 	s.on_terminal = settings->foreground && isatty(STDERR_FILENO);
-	hold_signals(true);
 	rc = service_start(&s, error);
 	if (rc == 0)
 		service_run(&s, options);

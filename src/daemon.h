@@ -44,6 +44,9 @@ struct daemon_options {
 	void *context;
 };
 
+/* Before the first word is said: SIGTERM and its like now wait until daemon_run() takes them. */
+void daemon_hold_signals(void);
+
 /* Starts everything, runs until told to stop, stops in order. -1 with *error when it cannot start.
  */
 int daemon_run(struct settings *settings, const struct daemon_options *options,

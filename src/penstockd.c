@@ -136,6 +136,8 @@ static int load_and_act(const struct overrides *over, enum overrides_action acti
 		bytes_release(&notes);
 		return EX_CONFIG;
 	}
+	if (action == ACTION_RUN)
+		daemon_hold_signals();
 	/* -n is asked at a terminal, whatever the daemon's log will be. */
 	log_open("penstockd", action == ACTION_CHECK ? LOG_TO_STDERR : settings->log_target,
 	         settings->log_format, settings->log_level);
