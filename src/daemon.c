@@ -181,6 +181,8 @@ static int make_threads(struct service *s, struct bytes *error)
 
 	d->helpers = helper_new("helper", HELPER_THREADS, HELPER_WAITING_MAX);
 	d->clients = clients_new();
+	if (logins_start(s, error) < 0)
+		return -1;
 	d->worker_count = worker_count(d->settings);
 	d->workers = memory_new_array(d->worker_count, sizeof(struct worker *));
 	if (dispatcher_new(&d->dispatcher, d, &dispatcher_events, error) < 0)
@@ -309,6 +311,7 @@ static void service_stop(struct service *s)
 		spool_stop(d->spool);
 	follower_stop(&s->follower);
 	helper_free(&d->helpers);
+	logins_stop(s);
 }
 
 static void tls_release(struct daemon *d)
@@ -338,6 +341,7 @@ static void service_release(struct service *s)
 		close(s->control_fd);
 	if (d->main != NULL) {
 		channel_receive(d->main);
+		logins_free(s);
 		loop_free(&s->loop);
 		channel_free(&d->main);
 	}

@@ -21,7 +21,8 @@ struct daemon {
 	struct router *router;
 	struct intake intake;
 	struct clients *clients;
-	struct helper *helpers;            /* names, bounces */
+	struct users **users;   /* by listener, shared by those of one file; NULL: none */
+	struct helper *helpers; /* names, bounces */
 	struct tls_context **listener_tls; /* by listener; NULL: no TLS there */
 	struct tls_context **provider_tls; /* by provider; NULL: never TLS */
 	struct worker **workers;

@@ -30,7 +30,7 @@ struct service {
 	struct follower *follower;
 	size_t next_worker;
 	enum stage stage;
-	struct timer patience, soon;
+	struct timer patience, soon, look; /* look: at the users' files */
 	size_t drained, quiet;
 	bool idle;
 	bool on_terminal; /* its hangup is the end */
@@ -53,6 +53,10 @@ int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **
 
 /* reload.c: reads the certificates of all listeners again; what is wrong leaves the old one. */
 void reload_certificates(struct service *s);
+/* logins.c */
+int logins_start(struct service *s, struct bytes *error); /* on the main loop */
+void logins_stop(struct service *s);                      /* no check waits any more */
+void logins_free(struct service *s);                      /* nobody looks any more */
 
 /* stopping.c */
 void stop_begin(struct service *s, const char *why);

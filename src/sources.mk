@@ -10,6 +10,7 @@ penstockd_sources = \
 	src/dispatcher_private.h \
 	src/notify.c \
 	src/notify.h \
+	src/logins.c \
 	src/penstockd.c \
 	src/prepare.c \
 	src/reload.c \

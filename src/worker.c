@@ -280,6 +280,8 @@ void worker_free(struct worker **worker)
 	channel_receive(w->channel);
 	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
 		receive_end(&w->receives[i]);
+	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
+		login_cache_free(&w->receives[i].logins);
 	outbound_abandon_all(w); /* none after an orderly stop */
 	resolver_free(&w->resolver);
 	reader_free(&w->reader);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* worker_store.c - the way into the spool for receive/, which does not know where mail goes. */
+#include "receive/users.h"
 #include "worker_private.h"
 
 static bool store_reserve(void *context, uint64_t octets)
@@ -72,6 +73,14 @@ void worker_receive_prepare(struct worker *w, size_t i)
 	receive->home = w->channel;
 	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
+	if (d->users[i] != NULL) {
+		receive->users = (struct receive_users){
+			.generation = users_generation,
+			.check = users_check,
+			.context = d->users[i],
+		};
+		receive->logins = login_cache_new();
+	}
 	receive->store = (struct receive_store){
 		.reserve = store_reserve,
 		.unreserve = store_unreserve,

@@ -8,7 +8,9 @@
 #include "base/digest.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <string.h>
@@ -54,6 +56,22 @@ void digest_sha256(struct span data, unsigned char out[DIGEST_SHA256_SIZE])
 	    EVP_DigestUpdate(context, data.data, data.length) != 1 ||
 	    EVP_DigestFinal_ex(context, out, NULL) != 1)
 		log_fatal(EX_SOFTWARE, "SHA-256 failed");
+}
+
+void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span data,
+                        unsigned char out[DIGEST_SHA256_SIZE])
+{
+	/* Of a NULL message OpenSSL asks for the key again. */
+	const unsigned char *text = data.length > 0 ? data.data : (const unsigned char *)"";
+
+	pthread_once(&fetch_once, fetch);
+	if (HMAC(sha256, key, DIGEST_KEY_SIZE, text, data.length, out, NULL) == NULL)
+		log_fatal(EX_SOFTWARE, "HMAC failed");
+}
+
+bool digest_equal(const void *a, const void *b, size_t length)
+{
+	return CRYPTO_memcmp(a, b, length) == 0;
 }
 
 static uint64_t little_load(const unsigned char *in, size_t length)

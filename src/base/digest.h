@@ -3,6 +3,7 @@
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,12 @@
 #define DIGEST_SHA256_SIZE 32
 
 void digest_sha256(struct span data, unsigned char out[DIGEST_SHA256_SIZE]);
+/* HMAC (RFC 2104) with a key of our own. */
+#define DIGEST_KEY_SIZE 32
+void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span data,
+                        unsigned char out[DIGEST_SHA256_SIZE]);
+/* In a time that does not tell where they differ. */
+bool digest_equal(const void *a, const void *b, size_t length);
 /* A keyed hash for tables and classes (SipHash-2-4 of 64 bits; key of 16 bytes). */
 uint64_t digest_siphash(const unsigned char key[16], struct span data);
 void digest_random(void *out, size_t length);

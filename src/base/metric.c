@@ -23,6 +23,7 @@ static const struct {
 	[METRIC_BYTES_ACCEPTED] = { "bytes_accepted", "Octets of accepted message content", 0 },
 	[METRIC_COMMANDS_REJECTED] = { "commands_rejected",
 	                               "Commands of clients answered 4yz or 5yz", 0 },
+	[METRIC_LOGINS_REFUSED] = { "logins_refused", "Logins of clients that were wrong", 0 },
 	[METRIC_CONNECTIONS_OPEN] = { "connections_open", "Outbound connections open now", 1 },
 	[METRIC_CONNECTIONS] = { "connections", "Outbound connections started", 0 },
 	[METRIC_TLS_HANDSHAKES_OUT] = { "tls_handshakes_out",

@@ -241,6 +241,7 @@ void check_settings(struct settings *s, struct problems *problems)
 	check_socket(s, problems);
 	check_user(s, problems);
 	check_listeners(s, problems);
+	check_logins(s, problems);
 	check_providers(s, problems);
 	check_routes(s, problems);
 }

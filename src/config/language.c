@@ -30,8 +30,8 @@ static const struct choice listener_tls_choices[] = {
 static const struct choice auth_choices[] = {
 	{ "off", AUTH_OFF, false },
 	{ "any", AUTH_ANY, false },
-	{ "optional", AUTH_OPTIONAL, true },
-	{ "required", AUTH_REQUIRED, true },
+	{ "optional", AUTH_OPTIONAL, false },
+	{ "required", AUTH_REQUIRED, false },
 	{ NULL, 0, false },
 };
 static const struct choice provider_auth_choices[] = {
@@ -131,7 +131,11 @@ static const struct setting listen_options[] = {
 	{ "certificate", SETTING_TEXT, LISTENER(certificate), 0, 0, 0, NULL, NULL },
 	{ "key", SETTING_TEXT, LISTENER(key), 0, 0, 0, NULL, NULL },
 	{ "auth", SETTING_CHOICE, LISTENER(auth), 0, 0, 0, auth_choices, "off" },
-	{ "users", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "users", SETTING_TEXT, LISTENER(users), 0, 0, 0, NULL, NULL },
+	{ "auth-without-tls", SETTING_FLAG, LISTENER(auth_without_tls), 0, 0, 0, NULL, "false" },
+	{ "peer-users", SETTING_TEXTS, LISTENER(peer_users.items), LISTENER(peer_users.count), 0, 0,
+	  NULL, NULL },
+	{ "qualify", SETTING_FLAG, LISTENER(qualify), 0, 0, 0, NULL, "true" },
 	{ "relay-from", SETTING_NETWORKS, LISTENER(relay_from), LISTENER(relay_from_count), 0, 0,
 	  NULL, "127.0.0.0/8,::1" },
 	{ "open-relay", SETTING_FLAG, LISTENER(open_relay), 0, 0, 0, NULL, "false" },
@@ -237,6 +241,17 @@ static const struct setting inbox_options[] = {
 	TABLE_END,
 };
 
+static const struct setting login_options[] = {
+	{ "sender", SETTING_TEXTS, offsetof(struct login_settings, sender.items),
+	  offsetof(struct login_settings, sender.count), 0, 0, NULL, NULL },
+	TABLE_END,
+};
+static const struct setting alias_options[] = {
+	{ "to", SETTING_TEXTS, offsetof(struct alias_settings, to.items),
+	  offsetof(struct alias_settings, to.count), 0, 0, NULL, NULL },
+	TABLE_END,
+};
+
 static const struct setting no_options[] = { TABLE_END };
 
 #define PLAIN(text, table)                                      \
@@ -262,6 +277,10 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 	                            providers, provider_count),
 	[SECTION_ROUTE] =
 		TITLED("route", route_options, struct route_settings, routes, route_count),
+	[SECTION_LOGIN] =
+		TITLED("login", login_options, struct login_settings, logins, login_count),
+	[SECTION_ALIAS] =
+		TITLED("alias", alias_options, struct alias_settings, aliases, alias_count),
 	[SECTION_BOUNCES] = PLAIN("bounces", bounces_options),
 	[SECTION_CONTROL] = PLAIN("control", control_options),
 	[SECTION_INBOX] =
@@ -270,7 +289,6 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 	[SECTION_OAUTH2] = UNSUPPORTED("oauth2", false, SECTION_PROVIDER),
 	[SECTION_REPLY] = { "reply", reply_options, true, true, SECTION_PROVIDER, SETTINGS(replies),
 	                    SETTINGS(reply_count), sizeof(struct reply_rule) },
-	[SECTION_ALIAS] = UNSUPPORTED("alias", true, SECTION_ROOT),
 	[SECTION_HTTP] = UNSUPPORTED("http", false, SECTION_ROOT),
 };
 

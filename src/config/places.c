@@ -39,6 +39,23 @@ bool account_exists(const char *name)
 	return getpwnam_r(name, &account, memory, sizeof(memory), &found) == 0 && found != NULL;
 }
 
+int account_number(uint32_t *uid_r, const char *name)
+{
+	char memory[ACCOUNT_MEMORY];
+	struct passwd account, *found = NULL;
+	const char *end = name;
+	uint64_t number;
+
+	if (number_read(&number, &end) == 0 && *end == '\0' && number < UINT32_MAX) {
+		*uid_r = (uint32_t)number;
+		return 0;
+	}
+	if (getpwnam_r(name, &account, memory, sizeof(memory), &found) != 0 || found == NULL)
+		return -1;
+	*uid_r = account.pw_uid;
+	return 0;
+}
+
 /* The XDG rules: only an absolute path counts. */
 static const char *absolute_variable(const char *name)
 {

@@ -43,6 +43,8 @@ enum section {
 	SECTION_LISTEN,
 	SECTION_PROVIDER,
 	SECTION_ROUTE,
+	SECTION_LOGIN,
+	SECTION_ALIAS,
 	SECTION_BOUNCES,
 	SECTION_CONTROL,
 	SECTION_INBOX,
@@ -50,7 +52,6 @@ enum section {
 	/* Known by name, not supported yet. */
 	SECTION_OAUTH2,
 	SECTION_REPLY,
-	SECTION_ALIAS,
 	SECTION_HTTP,
 	SECTION_COUNT
 };
@@ -204,6 +205,7 @@ void endpoints_derive(struct settings *s, struct problems *problems);
 void replies_derive(struct settings *s, struct problems *problems); /* compiles them */
 void secrets_read(struct settings *s, struct problems *problems);
 void check_listeners(struct settings *s, struct problems *problems);
+void check_logins(struct settings *s, struct problems *problems); /* and aliases */
 void check_providers(struct settings *s, struct problems *problems);
 void check_routes(struct settings *s, struct problems *problems);
 void check_settings(struct settings *s, struct problems *problems);
@@ -212,6 +214,8 @@ void check_settings(struct settings *s, struct problems *problems);
 int default_file(struct bytes *path_r, bool system);
 int default_spool(struct bytes *path_r, enum settings_mode mode, bool system);
 bool account_exists(const char *name);
+/* By name or number; 0, or -1: there is none of that name. */
+int account_number(uint32_t *uid_r, const char *name);
 
 /* --- small things --- */
 

@@ -34,6 +34,8 @@ static void listener_release(struct listener_settings *l)
 	free(l->certificate);
 	free(l->key);
 	free(l->users);
+	text_list_release(&l->peer_users);
+	free(l->peer_uids);
 	free(l->relay_from);
 	free(l->proxy_from);
 	free(l->client_rates);
@@ -77,6 +79,14 @@ static void element_release(struct settings *s, enum section section, size_t ind
 		break;
 	case SECTION_ROUTE:
 		route_release(&s->routes[index]);
+		break;
+	case SECTION_LOGIN:
+		free(s->logins[index].name);
+		text_list_release(&s->logins[index].sender);
+		break;
+	case SECTION_ALIAS:
+		free(s->aliases[index].name);
+		text_list_release(&s->aliases[index].to);
 		break;
 	case SECTION_INBOX:
 		free(s->inboxes[index].name);
@@ -124,11 +134,15 @@ void settings_release(struct settings **sp)
 	section_clear(s, SECTION_LISTEN);
 	section_clear(s, SECTION_PROVIDER);
 	section_clear(s, SECTION_ROUTE);
+	section_clear(s, SECTION_LOGIN);
+	section_clear(s, SECTION_ALIAS);
 	section_clear(s, SECTION_INBOX);
 	section_clear(s, SECTION_REPLY);
 	free(s->listeners);
 	free(s->providers);
 	free(s->routes);
+	free(s->logins);
+	free(s->aliases);
 	free(s->inboxes);
 	free(s->replies);
 	free(s->file);
@@ -158,6 +172,28 @@ const struct route_settings *settings_route(const struct settings *s, const char
 	for (size_t i = 0; i < s->route_count; i++) {
 		if (strcmp(s->routes[i].name, name) == 0)
 			return &s->routes[i];
+	}
+	return NULL;
+}
+
+const struct login_settings *settings_login(const struct settings *s, const char *name)
+{
+	const struct login_settings *any = NULL;
+
+	for (size_t i = 0; i < s->login_count; i++) {
+		if (strcmp(s->logins[i].name, name) == 0)
+			return &s->logins[i];
+		if (strcmp(s->logins[i].name, "*") == 0)
+			any = &s->logins[i];
+	}
+	return any;
+}
+
+const struct alias_settings *settings_alias(const struct settings *s, struct span name)
+{
+	for (size_t i = 0; i < s->alias_count; i++) {
+		if (span_equal_nocase(span_of_text(s->aliases[i].name), name))
+			return &s->aliases[i];
 	}
 	return NULL;
 }

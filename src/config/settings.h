@@ -104,7 +104,11 @@ struct listener_settings {
 	char *certificate; /* files; NULL with STARTTLS in catch mode: made at first use */
 	char *key;
 	enum listener_auth auth;
-	char *users;
+	char *users;                 /* file; NULL: none */
+	bool auth_without_tls;       /* also from other hosts */
+	struct text_list peer_users; /* of a Unix socket: who may relay; empty: everybody */
+	uint32_t *peer_uids;         /* the same as numbers */
+	bool qualify; /* bare names of local programs get the hostname; else they are refused */
 	struct network *relay_from;
 	size_t relay_from_count;
 	bool open_relay;
@@ -123,6 +127,18 @@ struct listener_settings {
 	size_t max_errors_per_client; /* a minute; 0: no limit */
 	uint64_t max_header_size;
 	uint64_t min_data_rate; /* octets a second; 0: no limit */
+};
+
+/* What a login may do; "*": those that have no section of their own. */
+struct login_settings {
+	char *name;
+	struct text_list sender; /* patterns; empty: any */
+};
+
+/* A bare name of this host. */
+struct alias_settings {
+	char *name;
+	struct text_list to; /* addresses with domains */
 };
 
 struct provider_settings {
@@ -197,6 +213,10 @@ struct settings {
 	size_t route_count;
 	struct reply_rule *replies; /* of all providers; those of presets after the written ones */
 	size_t reply_count;
+	struct login_settings *logins;
+	size_t login_count;
+	struct alias_settings *aliases;
+	size_t alias_count;
 	struct inbox_settings *inboxes; /* "default" always exists */
 	size_t inbox_count;
 	char *bounce_from; /* MAILER-DAEMON@hostname */
@@ -252,6 +272,10 @@ void settings_print(const struct settings *s, struct bytes *out);
 
 /* NULL: none of that name. */
 const struct provider_settings *settings_provider(const struct settings *s, const char *name);
+/* What is said of a login: its own section, else that of "*". */
+const struct login_settings *settings_login(const struct settings *s, const char *name);
+/* Of a bare name, without case. */
+const struct alias_settings *settings_alias(const struct settings *s, struct span name);
 const struct route_settings *settings_route(const struct settings *s, const char *name);
 
 /* The default places for this user (see ARCHITECTURE.md, Command line), also for the CLI. */

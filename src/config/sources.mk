@@ -1,5 +1,6 @@
 config_sources = \
 	src/config/check.c \
+	src/config/check_logins.c \
 	src/config/check_routes.c \
 	src/config/defaults.c \
 	src/config/derive.c \
@@ -19,5 +20,7 @@ config_sources = \
 	src/config/setting.c \
 	src/config/settings.c \
 	src/config/settings.h \
+	src/config/users.c \
+	src/config/users.h \
 	src/config/values.c \
 	src/config/values.h

@@ -37,12 +37,35 @@ void flow_append(struct flow *f, const void *data, size_t length)
 	f->length += length;
 }
 
+void flow_take(struct flow *f, void *data, size_t length)
+{
+	struct flow moved = { 0 };
+
+	if (length == 0)
+		return;
+	if (f->start + f->length + length > f->capacity) {
+		flow_grow(&moved, f->length + length);
+		flow_append(&moved, f->data + f->start, f->length);
+		flow_forget(f);
+		*f = moved;
+	}
+	flow_append(f, data, length);
+	memory_wipe(data, length);
+}
+
 void flow_consume(struct flow *f, size_t length)
 {
 	f->start += length;
 	f->length -= length;
 	if (f->length == 0)
 		flow_release(f);
+}
+
+void flow_forget(struct flow *f)
+{
+	if (f->data != NULL)
+		memory_wipe(f->data, f->capacity);
+	flow_release(f);
 }
 
 void flow_release(struct flow *f)

@@ -170,7 +170,7 @@ void stream_close_after_output(struct stream **sp)
 	s->closing = true;
 	s->dropping = stream_input_length(s) > 0 || s->paused;
 	s->lent = (struct span){ 0 };
-	flow_release(&s->input);
+	flow_forget(&s->input);
 	s->deadline = memory_new(sizeof *s->deadline);
 	timer_init(s->deadline, s->loop, close_late, s);
 	timer_start(s->deadline, STREAM_CLOSE_TIMEOUT_US);

@@ -21,8 +21,12 @@ struct flow {
 };
 
 void flow_append(struct flow *f, const void *data, size_t length);
+/* The same for what a peer sent, which may be half of a password: no other copy is left, neither
+ * in `data` nor where the flow's octets lay before. */
+void flow_take(struct flow *f, void *data, size_t length);
 void flow_consume(struct flow *f, size_t length);
 void flow_release(struct flow *f);
+void flow_forget(struct flow *f); /* overwrites, then releases */
 struct span flow_span(const struct flow *f);
 
 /* TLS yields at most what came in, and one record whose first part came before. */
@@ -117,8 +121,8 @@ size_t stream_input_length(const struct stream *s);
 void stream_end(struct stream *s);
 void stream_set_due(struct stream *s, enum stream_due due);
 void stream_fail(struct stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void stream_ended(struct stream *s); /* the peer sends no more */
-void stream_deliver(struct stream *s, const void *data, size_t length);
+void stream_ended(struct stream *s);                              /* the peer sends no more */
+void stream_deliver(struct stream *s, void *data, size_t length); /* may overwrite it */
 void stream_arm(struct stream *s); /* reads again if nothing is in the way */
 void stream_connected(struct stream *s);
 

@@ -165,6 +165,15 @@ void stream_consume(struct stream *s, size_t length)
 	}
 }
 
+void stream_wipe(struct stream *s, size_t length)
+{
+	struct span input = stream_input(s);
+
+	/* Lent or ours, the memory is the loop's or the stream's own. */
+	if (length > 0 && length <= input.length)
+		memory_wipe((unsigned char *)(uintptr_t)input.data, length);
+}
+
 void stream_pause(struct stream *s)
 {
 	s->paused = true;
@@ -187,10 +196,10 @@ static void tell_readable(struct stream *s)
 }
 
 /* Hands over what arrived without copying it; only what is left is kept. */
-void stream_deliver(struct stream *s, const void *data, size_t length)
+void stream_deliver(struct stream *s, void *data, size_t length)
 {
 	if (s->paused || s->input.length > 0 || s->events->readable == NULL) {
-		flow_append(&s->input, data, length);
+		flow_take(&s->input, data, length);
 		tell_readable(s);
 		return;
 	}
@@ -199,7 +208,8 @@ void stream_deliver(struct stream *s, const void *data, size_t length)
 	tell_readable(s);
 	s->loop->lent = false;
 	if (!s->dead)
-		flow_append(&s->input, s->lent.data, s->lent.length);
+		flow_take(&s->input, (unsigned char *)data + (length - s->lent.length),
+		          s->lent.length);
 	s->lent = (struct span){ 0 };
 }
 
@@ -333,7 +343,7 @@ void stream_bury(struct stream *s)
 	list_remove(&s->life_link);
 	wire_close(s);
 	secure_free(&s->secure);
-	flow_release(&s->input);
+	flow_forget(&s->input);
 	flow_release(&s->output);
 	flow_release(&s->wire);
 	if (s->deadline != NULL)

@@ -81,6 +81,9 @@ void stream_close_after_output(struct stream **s);
 /* Input that has arrived and was not consumed; valid until the next call on the stream. */
 struct span stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t length);
+/* Overwrites the first `length` octets of the input, which held a secret; consume them next. No
+ * other copy of what is left unconsumed exists in the stream. */
+void stream_wipe(struct stream *s, size_t length);
 /* Backpressure: no recv() and no readable() until resumed. Nothing that has arrived is lost. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

@@ -45,8 +45,9 @@ static SSL_CTX *context_make(const SSL_METHOD *method)
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	/* Renegotiation is an attack where nothing needs it. SMTP has its own end marks, so a
 	 * missing close_notify truncates nothing. */
+	/* Passwords cross: what is decrypted is not kept. */
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-	                                 SSL_OP_NO_COMPRESSION);
+	                                 SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	/* Idle connections give their record buffers back. */
 	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 	                              SSL_MODE_RELEASE_BUFFERS);

@@ -17,6 +17,8 @@ const struct refusal refusal_no_room = { 452, "4.3.1", "No room in the spool, tr
 static const struct refusal needs_smtputf8 = { 553, "5.6.7",
 	                                       "An address beyond ASCII needs SMTPUTF8 at MAIL" };
 static const struct refusal login_required = { 530, "5.7.0", "Authentication required" };
+static const struct refusal not_your_sender = { 553, "5.7.1",
+	                                        "This login may not use that sender" };
 static const struct refusal relay_denied = { 554, "5.7.1", "Relay access denied" };
 
 /* "FROM:" or "TO:" and the path behind it; spaces between are tolerated, as Postfix does. */
@@ -50,7 +52,7 @@ static bool qualify(struct session *s, struct address *address)
 {
 	if (address_is_null(address) || address_domain(address).length > 0)
 		return true;
-	if (!s->local && !is_postmaster(address))
+	if (!(s->local && s->receive->listener->qualify) && !is_postmaster(address))
 		return false;
 	address_qualify(address, s->receive->settings->hostname);
 	return true;
@@ -95,6 +97,8 @@ static void sender_accept(struct session *s, struct address *sender,
 			memory_text_of(parameters->envid.data, parameters->envid.length);
 	if (listener->auth == AUTH_REQUIRED && s->login == NULL) {
 		session_refuse(s, &login_required, NULL);
+	} else if (!submission_sender_allowed(s, sender)) {
+		session_refuse(s, &not_your_sender, NULL);
 	} else if (parameters->size > listener->max_message_size) {
 		session_refuse(s, &refusal_too_big, NULL);
 	} else if (!admission_message(s, &wait)) {
@@ -155,15 +159,31 @@ static void too_many_recipients(struct session *s)
 		s->errors++;
 }
 
+/* An alias becomes many; alone it always fits. */
+static bool is_room_for(const struct session *s, const struct address *to)
+{
+	const struct alias_settings *alias = submission_alias(s, to);
+	size_t more = alias != NULL ? alias->to.count : 1, count = s->envelope.count;
+
+	return count == 0 || count + more <= s->receive->listener->max_recipients;
+}
+
 static void recipient_accept(struct session *s, struct address *address,
                              const struct rcpt_parameters *parameters)
 {
 	struct recipient to = { .address = *address, .notify = parameters->notify };
+	const struct alias_settings *alias;
 
 	memset(address, 0, sizeof *address);
 	if (parameters->orcpt.length > 0)
 		to.orcpt = memory_text_of(parameters->orcpt.data, parameters->orcpt.length);
-	envelope_add_recipient(&s->envelope, &to);
+	alias = submission_alias(s, &to.address);
+	if (alias != NULL) {
+		submission_add_targets(s, alias, &to);
+		recipient_release(&to);
+	} else {
+		envelope_add_recipient(&s->envelope, &to);
+	}
 	session_enter(s, SESSION_RCPT);
 	session_reply(s, 250, "2.1.5", "Ok");
 }
@@ -189,7 +209,7 @@ void verb_rcpt(struct session *s, struct span argument)
 		session_refuse(s, &relay_denied, address.text);
 	else if (!qualify(s, &address))
 		session_reply(s, 553, "5.1.3", "The recipient's address needs a domain");
-	else if (s->envelope.count >= s->receive->listener->max_recipients)
+	else if (!is_room_for(s, &address))
 		too_many_recipients(s);
 	else
 		recipient_accept(s, &address, &parameters);

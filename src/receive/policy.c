@@ -7,6 +7,7 @@
 #include "receive/private.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/values.h"
@@ -44,6 +45,24 @@ static bool is_in(const struct network *networks, size_t count, const struct pee
 	return false;
 }
 
+/* "unix:uid=1000": without a list every account may, else those in it. */
+static bool peer_user_may(const struct listener_settings *listener, const char *peer)
+{
+	static const char prefix[] = "unix:uid=";
+	char uid[24];
+
+	if (listener->peer_users.count == 0)
+		return true;
+	if (strncmp(peer, prefix, sizeof prefix - 1) != 0)
+		return false;
+	for (size_t i = 0; i < listener->peer_users.count; i++) {
+		snprintf(uid, sizeof uid, "%lu", (unsigned long)listener->peer_uids[i]);
+		if (strcmp(peer + sizeof prefix - 1, uid) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Who may open the file of a Unix listener was decided by its mode. */
 bool policy_may_proxy(const struct listener_settings *listener, const char *peer)
 {
@@ -59,8 +78,10 @@ bool policy_may_relay(const struct listener_settings *listener, const char *peer
 	struct peer from = peer_parse(peer);
 
 	/* auth = any is for the inbox only: the configuration lets nothing leave there. */
-	if (listener->open_relay || listener->auth == AUTH_ANY || from.family == AF_UNIX)
+	if (listener->open_relay || listener->auth == AUTH_ANY)
 		return true;
+	if (from.family == AF_UNIX)
+		return peer_user_may(listener, peer);
 	return from.family != 0 && is_in(listener->relay_from, listener->relay_from_count, &from);
 }
 

@@ -52,6 +52,7 @@ enum session_state {
 	SESSION_MAIL,   /* a sender is given */
 	SESSION_RCPT,   /* at least one recipient is accepted */
 	SESSION_AUTH,   /* a line of the login dialogue is awaited */
+	SESSION_LOGIN,  /* a login is checked, or its refusal held back; input waits */
 	SESSION_DATA,   /* content is read */
 	SESSION_BDAT,   /* the octets of a chunk are read */
 	SESSION_CHUNKS, /* between the chunks of a message: another BDAT, or RSET, is awaited */
@@ -72,6 +73,7 @@ struct client_count {
 };
 
 struct data;
+struct login_attempt;
 struct session {
 	struct list node;
 	struct receive *receive;
@@ -87,10 +89,11 @@ struct session {
 	bool choked;        /* the peer does not read our replies; its input waits */
 	bool trusted;       /* may relay by its address */
 	bool local;         /* loopback or a Unix socket */
-	uint8_t auth_step;
+	uint8_t login_failures;
 	unsigned errors, junk, overshoot;
-	char *helo;  /* NULL: not greeted */
-	char *login; /* NULL: not logged in */
+	char *helo;                    /* NULL: not greeted */
+	char *login;                   /* NULL: not logged in */
+	struct login_attempt *attempt; /* NULL: none; see auth.c */
 	struct envelope envelope;
 	uint64_t reserved;   /* octets of the spool's quota held by this transaction */
 	int64_t activity_us; /* monotonic: the last whole line or piece of content */
@@ -225,6 +228,30 @@ void data_free(struct session *s);
 void verb_auth(struct session *s, struct span argument);
 /* One line of the dialogue. */
 void auth_line(struct session *s, struct span line);
+/* What EHLO says. */
+bool auth_is_offered(const struct session *s);
+/* Gives up the attempt, with its secrets. Its check is not outstanding. */
+void auth_forget(struct session *s);
+/* A check is with the helper: the session must stay until it is back. */
+bool auth_outstanding(const struct login_attempt *attempt);
+
+/* ---- login_cache.c ---------------------------------------------------------- */
+
+/* Was this pair good a moment ago, by the table of that generation? cache NULL: no. */
+bool login_cache_find(struct login_cache *cache, const char *name, const char *password,
+                      uint64_t generation, int64_t now_us);
+void login_cache_add(struct login_cache *cache, const char *name, const char *password,
+                     uint64_t generation, int64_t now_us);
+
+/* ---- submission.c ------------------------------------------------------------- */
+
+/* May the session's login, if it has one, use that sender? */
+bool submission_sender_allowed(const struct session *s, const struct address *sender);
+/* The alias of a qualified address of this host, or NULL. */
+const struct alias_settings *submission_alias(const struct session *s, const struct address *to);
+/* Adds its targets, those that are recipients already left out; NOTIFY and ORCPT stay. */
+void submission_add_targets(struct session *s, const struct alias_settings *alias,
+                            const struct recipient *asked);
 
 /* ---- policy.c ------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #ifndef RECEIVE_RECEIVE_H
 #define RECEIVE_RECEIVE_H
 
+#include "base/helper.h"
 #include "base/list.h"
 #include "config/settings.h"
 #include "net/stream.h"
@@ -34,6 +35,31 @@ struct clients;
 struct clients *clients_new(void);
 void clients_free(struct clients **clients);
 
+/* A login to be compared with a users' file. */
+struct users;
+struct login_check {
+	struct helper_job job; /* first; job.home is the asker's to set, the rest users.c's */
+	void (*done)(struct login_check *check); /* on the thread of home */
+	const char *name, *password;             /* the asker's, until done() */
+	struct users *users;                     /* users.c's */
+	uint64_t generation;                     /* of the table that was asked */
+	bool good;
+	bool known; /* there is that name; for the log only */
+};
+
+/* The logins of a listener; the daemon passes users_...() through, tests script it. */
+struct receive_users {
+	uint64_t (*generation)(void *context); /* another one: another table */
+	/* 0, and done() follows, never from inside; -1: too many wait. */
+	int (*check)(void *context, struct login_check *check);
+	void *context;
+};
+
+/* Logins that were good a moment ago, of one worker. */
+struct login_cache;
+struct login_cache *login_cache_new(void);
+void login_cache_free(struct login_cache **cache); /* wipes */
+
 /* What the sessions of one worker and one listener share. Outlives them. */
 struct receive {
 	const struct settings *settings;
@@ -43,6 +69,8 @@ struct receive {
 	struct channel *home;    /* completions arrive here */
 	struct tls_context *tls; /* NULL: no TLS offered */
 	struct clients *clients;
+	struct receive_users users;
+	struct login_cache *logins; /* NULL: nothing is remembered */
 	struct list sessions; /* open ones, and those whose request is still with the writer */
 	bool stopping;
 	int64_t relieved_us; /* private: when silent sessions last had to go for want of room */

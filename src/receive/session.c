@@ -60,7 +60,7 @@ void session_enter(struct session *s, enum session_state next)
 	if (s->state == next)
 		return;
 	assert(s->state != SESSION_OVER);
-	if (next == SESSION_WRITER && s->stream != NULL)
+	if ((next == SESSION_WRITER || next == SESSION_LOGIN) && s->stream != NULL)
 		stream_pause(s->stream);
 	s->state = next;
 	if (next == SESSION_PROXY || next == SESSION_TLS) {
@@ -172,6 +172,7 @@ void session_forget(struct session *s)
 	free(s->helo);
 	free(s->login);
 	s->helo = s->login = NULL;
+	auth_forget(s);
 	s->esmtp = false;
 	session_reset(s);
 }
@@ -190,6 +191,12 @@ static void session_free(struct session *s)
 	free(s);
 }
 
+static bool is_outstanding(const struct session *s)
+{
+	return (s->data != NULL && data_outstanding(s->data)) ||
+	       (s->attempt != NULL && auth_outstanding(s->attempt));
+}
+
 /* The last thing of each event: who must go goes. False: the session is gone. */
 static bool session_settle(struct session *s)
 {
@@ -201,7 +208,7 @@ static bool session_settle(struct session *s)
 		session_hang_up(s, "4.3.2", "Service is shutting down, closing");
 	if (s->state != SESSION_OVER)
 		return true;
-	if (s->data == NULL || !data_outstanding(s->data))
+	if (!is_outstanding(s))
 		session_free(s);
 	return false;
 }
@@ -215,17 +222,19 @@ static bool is_letter(unsigned char c)
 
 static size_t line_max(const struct session *s, struct span input)
 {
-	bool any = s->receive->listener->auth == AUTH_ANY;
+	bool offered = s->receive->listener->auth != AUTH_OFF;
 
-	return any && (s->state == SESSION_AUTH || span_starts_nocase(input, "AUTH"))
+	return offered && (s->state == SESSION_AUTH || span_starts_nocase(input, "AUTH"))
 	               ? AUTH_LINE_MAX
 	               : COMMAND_LINE_MAX;
 }
 
 static void line_too_long(struct session *s)
 {
-	if (s->state == SESSION_AUTH)
+	if (s->state == SESSION_AUTH) {
+		auth_forget(s);
 		session_enter(s, SESSION_READY);
+	}
 	session_reply(s, 500, s->skipping_auth ? "5.5.6" : "5.5.2", "Line too long");
 }
 
@@ -269,6 +278,8 @@ static bool line_skip(struct session *s, struct span input)
 
 	if (length > 0)
 		s->skipped_cr = input.data[length - 1] == '\r';
+	if (s->skipping_auth)
+		stream_wipe(s->stream, length);
 	stream_consume(s->stream, lf != NULL ? length + 1 : length);
 	if (lf == NULL)
 		return false;
@@ -313,6 +324,8 @@ static bool line_step(struct session *s)
 	}
 	length = (size_t)(lf - input.data) + 1;
 	memcpy(line, input.data, length);
+	if (max == AUTH_LINE_MAX)
+		stream_wipe(s->stream, length);
 	stream_consume(s->stream, length);
 	line_run(s, span_of(line, length));
 	if (max == AUTH_LINE_MAX)
@@ -329,6 +342,7 @@ static bool (*const steps[])(struct session *s) = {
 	[SESSION_MAIL] = line_step,
 	[SESSION_RCPT] = line_step,
 	[SESSION_AUTH] = line_step,
+	[SESSION_LOGIN] = NULL,
 	[SESSION_DATA] = data_step,
 	[SESSION_BDAT] = bdat_step,
 	[SESSION_CHUNKS] = line_step,
@@ -374,7 +388,7 @@ static void on_drained(void *context)
 	if (!s->choked)
 		return;
 	s->choked = false;
-	if (s->state != SESSION_WRITER)
+	if (s->state != SESSION_WRITER && s->state != SESSION_LOGIN)
 		stream_resume(s->stream);
 	session_run(s);
 }
@@ -433,7 +447,7 @@ static void on_timer(void *context)
 	struct session *s = context;
 	int64_t now = session_now(s), at = session_deadline(s);
 
-	if (s->state == SESSION_WRITER || s->state == SESSION_OVER) {
+	if (s->state == SESSION_WRITER || s->state == SESSION_LOGIN || s->state == SESSION_OVER) {
 		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
 		return;
 	}
@@ -484,8 +498,8 @@ void receive_relieve(struct receive *receive, int64_t idle_us)
 	{
 		struct session *s = list_entry(node, struct session, node);
 
-		if (s->state != SESSION_WRITER && s->state != SESSION_OVER &&
-		    session_now(s) - s->activity_us > idle_us)
+		if (s->state != SESSION_WRITER && s->state != SESSION_LOGIN &&
+		    s->state != SESSION_OVER && session_now(s) - s->activity_us > idle_us)
 			session_time_out(s);
 	}
 }

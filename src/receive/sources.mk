@@ -5,11 +5,15 @@ receive_sources = \
 	src/receive/bdat.c \
 	src/receive/clients.c \
 	src/receive/data.c \
+	src/receive/login_cache.c \
 	src/receive/parameters.c \
 	src/receive/policy.c \
 	src/receive/private.h \
 	src/receive/rates.c \
 	src/receive/receive.h \
 	src/receive/session.c \
+	src/receive/submission.c \
 	src/receive/terms.c \
+	src/receive/users.c \
+	src/receive/users.h \
 	src/receive/verbs.c

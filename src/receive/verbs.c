@@ -78,18 +78,10 @@ static bool offers_starttls(const struct session *s)
 	       (tls == LISTENER_TLS_STARTTLS || tls == LISTENER_TLS_REQUIRED);
 }
 
-static bool offers_auth(const struct session *s)
-{
-	const struct listener_settings *listener = s->receive->listener;
-
-	return listener->auth == AUTH_ANY &&
-	       (listener->tls != LISTENER_TLS_REQUIRED || session_secured(s));
-}
-
 struct mail_rules verb_rules(const struct session *s)
 {
 	const struct listener_settings *listener = s->receive->listener;
-	struct mail_rules rules = { .auth = listener->auth == AUTH_ANY };
+	struct mail_rules rules = { .auth = listener->auth != AUTH_OFF };
 
 	/* RFC 4865 4.2: for submission, which is what those do who may relay. */
 	if (s->trusted || s->login != NULL)
@@ -128,7 +120,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	bytes_printf(&text, "250-LIMITS RCPTMAX=%zu\r\n", listener->max_recipients);
 	if (offers_starttls(s))
 		bytes_append_text(&text, "250-STARTTLS\r\n");
-	if (offers_auth(s))
+	if (auth_is_offered(s))
 		bytes_append_text(&text, "250-AUTH PLAIN LOGIN\r\n");
 	bytes_append_text(&text, "250 ENHANCEDSTATUSCODES\r\n");
 	stream_write(s->stream, text.data, text.length);

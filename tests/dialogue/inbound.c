@@ -155,6 +155,7 @@ static void *inbound_make(struct dialogue *d)
 	in->settings.hostname = memory_text("mx.test");
 	in->listener.name = memory_text("here");
 	in->listener.open_relay = true;
+	in->listener.qualify = true;
 	in->listener.max_message_size = 1024 * 1024;
 	in->listener.max_recipients = 1000;
 	in->listener.max_header_size = 128 * 1024;

@@ -14,6 +14,7 @@ system_files = \
 	tests/system/test_faults.py \
 	tests/system/test_listeners.py \
 	tests/system/test_memory.py \
+	tests/system/test_login.py \
 	tests/system/test_peers.py \
 	tests/system/test_rate.py \
 	tests/system/test_relay_tls.py \

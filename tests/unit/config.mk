@@ -2,6 +2,7 @@ config_case = tests/unit/config_case.c tests/unit/config_case.h
 
 unit_programs += \
 	tests/unit/test_check \
+	tests/unit/test_check_logins \
 	tests/unit/test_check_routes \
 	tests/unit/test_endpoints \
 	tests/unit/test_etc \
@@ -15,6 +16,7 @@ unit_programs += \
 	tests/unit/test_scan \
 	tests/unit/test_secret \
 	tests/unit/test_settings \
+	tests/unit/test_users \
 	tests/unit/test_values
 tests_unit_test_check_SOURCES = tests/unit/test_check.c $(config_case)
 tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_case)
@@ -25,3 +27,5 @@ tests_unit_test_replies_SOURCES = tests/unit/test_replies.c $(config_case)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c $(config_case)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c $(config_case)
 tests_unit_test_etc_SOURCES = tests/unit/test_etc.c $(config_case)
+tests_unit_test_check_logins_SOURCES = tests/unit/test_check_logins.c $(config_case)
+tests_unit_test_users_SOURCES = tests/unit/test_users.c $(config_case)

@@ -1,6 +1,7 @@
 unit_programs += \
 	tests/unit/test_receive_bdat \
 	tests/unit/test_receive_admission \
+	tests/unit/test_receive_auth \
 	tests/unit/test_receive_clients \
 	tests/unit/test_receive_content \
 	tests/unit/test_receive_data \
@@ -10,11 +11,13 @@ unit_programs += \
 	tests/unit/test_receive_rates \
 	tests/unit/test_receive_session \
 	tests/unit/test_receive_tls \
+	tests/unit/test_receive_users \
 	tests/unit/test_receive_walk
 
 receive_server = tests/unit/receive_server.c tests/unit/receive_server.h
 tests_unit_test_receive_bdat_SOURCES = tests/unit/test_receive_bdat.c $(receive_server)
 tests_unit_test_receive_admission_SOURCES = tests/unit/test_receive_admission.c $(receive_server)
+tests_unit_test_receive_auth_SOURCES = tests/unit/test_receive_auth.c $(receive_server)
 tests_unit_test_receive_content_SOURCES = tests/unit/test_receive_content.c $(receive_server)
 tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_dialogue_SOURCES = tests/unit/test_receive_dialogue.c $(receive_server)

@@ -293,6 +293,7 @@ void server_init(struct server *v)
 	v->settings.hostname = memory_text("mx.test");
 	v->listener.name = memory_text("here");
 	v->listener.open_relay = true;
+	v->listener.qualify = true;
 	v->listener.max_message_size = 1024 * 1024;
 	v->listener.max_recipients = 1000;
 	v->listener.max_header_size = 128 * 1024;

@@ -65,7 +65,13 @@ static void proposes_the_language(void **state)
 	                    "t.conf:24: listen \"10.0.0.5:25\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
 	                    "t.conf:25: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
-	                    "such file or directory");
+	                    "such file or directory\n"
+	                    "t.conf:33: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
+	                    "read: No such file or directory\n"
+	                    "t.conf:34: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
+	                    "such file or directory\n"
+	                    "t.conf:32: listen \"10.0.0.5:587\": users: users: cannot be read: "
+	                    "No such file or directory");
 	bytes_release(&text);
 }
 

@@ -285,12 +285,6 @@ static void not_supported_yet(void **state)
 		{ "http {\n listen = { \"127.0.0.1:8025\" }\n}\n",
 		  "t.conf:1: http: not supported yet" },
 		{ "\nhttp { }\n", "t.conf:2: http: not supported yet" },
-		{ "alias \"root\" { to = { \"a@b\" } }\n", "t.conf:1: alias: not supported yet" },
-		{ "listen \"a:1\" {\n auth = \"optional\"\n}\n",
-		  "t.conf:2: listen \"a:1\": auth = \"optional\": not supported yet" },
-		{ "listen \"a:1\" {\n auth = \"required\"\n users = \"/u\"\n}\n",
-		  "t.conf:2: listen \"a:1\": auth = \"required\": not supported yet\n"
-		  "t.conf:3: listen \"a:1\": users: not supported yet" },
 		{ "route \"r\" {\n header = { \"X: y\" }\n balance = \"order\"\n copy = \"inbox\"\n"
 		  " delay-warning = \"off\"\n warm-up = \"x\"\n}\n",
 		  "t.conf:2: route \"r\": header: not supported yet\n"
