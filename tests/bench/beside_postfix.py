@@ -3,15 +3,17 @@
 
 Prints each figure with the ratio that matters. Machines are noisy: read the ratios, and run it again.
 Postfix needs root; without it our own figures are printed alone. The first argument scales the counts
-(default 1; 0.1 for a look), further ones choose parts: accept relay tls idle deferred.
+(default 1; 0.1 for a look), further ones choose parts: accept relay tls idle slow deferred.
 """
 
 import json
+import multiprocessing
 import os
 import re
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from postfix import Postfix, cpu_seconds, free_port          # noqa: E402
 SCALE = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
 SIZE = 4096             # octets of a message
 IDLE_CONNECTIONS = 10000
+DRIP_PAUSE = 10         # seconds between two octets of a slow sender
 
 
 def count(n):
@@ -220,6 +223,55 @@ def idle(directory):
     say("   accept rate beside them", f"{crowded / alone:.2f} of that without (wanted about 1)")
 
 
+def enter_data(connection):
+    for line, code in ((b"EHLO slow\r\n", b"250"), (b"MAIL FROM:<a@example.com>\r\n", b"250"),
+                       (b"RCPT TO:<b@example.org>\r\n", b"250"), (b"DATA\r\n", b"354")):
+        connection.sendall(line)
+        assert connection.recv(1000).startswith(code)
+
+
+def drip(connections, stopped):
+    """An octet of content from each of them, again and again: DRIP_PAUSE for a round."""
+    while not stopped.is_set():
+        for begin in range(0, len(connections), 100):
+            for connection in connections[begin:begin + 100]:
+                connection.sendall(b"x")
+            stopped.wait(DRIP_PAUSE * 100 / len(connections))
+
+
+def slow(directory):
+    """What idle and slow senders from many addresses do to another client."""
+    room = IDLE_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limits = "max-connections = 15000 min-data-rate = 0"
+    with Ours(directory(), listen=limits, extra=AWAY) as ours:
+        smtp_source(ours.port, 20, count(2000), True)   # warm
+        alone = count(10000) / smtp_source(ours.port, 20, count(10000), True)
+        before = ours.anonymous_memory()
+        held = []
+        for number in range(room):
+            connection = socket.create_connection(
+                ("127.0.0.1", ours.port), source_address=(f"127.0.2.{number % 20 + 1}", 0))
+            connection.recv(100)
+            held.append(connection)
+        for connection in held[::2]:
+            enter_data(connection)
+        stopped = multiprocessing.Event()
+        dripping = multiprocessing.Process(target=drip, args=(held[::2], stopped))
+        dripping.start()
+        grown = ours.anonymous_memory() - before
+        rates = [count(10000) / smtp_source(ours.port, 20, count(10000), True) for _ in range(3)]
+        stopped.set()
+        dripping.join()
+        for connection in held:
+            connection.close()
+    crowded = statistics.median(rates)
+    say(f"{room} senders from 20 addresses, half slow", f"{grown / 1024:.1f} MB RssAnon more")
+    say("   accept rate beside them", f"{crowded:.0f} /s of {alone:.0f} /s: {crowded / alone:.2f} "
+        "(wanted 0.9 and more)")
+
+
 def deferred(directory):
     """Many messages that wait: memory, and how soon a restart accepts."""
     messages = count(100000)
@@ -256,7 +308,8 @@ def main():
             return made[-1]
 
         parts = {"accept": accept, "relay": lambda made: relay(made, tls=False),
-                 "tls": lambda made: relay(made, tls=True), "idle": idle, "deferred": deferred}
+                 "tls": lambda made: relay(made, tls=True), "idle": idle, "slow": slow,
+                 "deferred": deferred}
         for name in sys.argv[2:] or parts:
             parts[name](directory)
 

@@ -2,14 +2,17 @@
 """Listeners: several with different rules, the PROXY protocol, limits of a client."""
 
 import re
+import smtplib
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 
 import pytest
 
 from penstock import wait_until
+from postfix import free_port
 from wire import Wire
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -276,3 +279,75 @@ def test_descriptors_that_do_not_listen_are_an_error(start):
                 "os.dup2(0, 3); os.execv(sys.argv[1], sys.argv[1:])")
     with pytest.raises(AssertionError, match="descriptor 3 .* is no listening stream socket"):
         start(prefix=[sys.executable, "-c", launcher])
+
+
+# ---- haproxy ---------------------------------------------------------------------------
+
+@pytest.fixture
+def haproxy(peers, tmp_path):
+    """haproxy(port, "send-proxy"): haproxy in front of that port; returns its own."""
+    processes = []
+
+    def haproxy(port, option):
+        front = free_port()
+        path = tmp_path / "haproxy.cfg"
+        path.write_text(f"""
+            global
+                maxconn 100
+            defaults
+                mode tcp
+                timeout connect 10s
+                timeout client 30s
+                timeout server 30s
+            frontend mail
+                bind 127.0.0.1:{front}
+                default_backend penstock
+            backend penstock
+                server one 127.0.0.1:{port} {option}
+""")
+        processes.append(subprocess.Popen([f"{peers}/bin/haproxy", "-db", "-f", path],
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", front)).close()
+            except ConnectionRefusedError:
+                assert processes[-1].poll() is None, processes[-1].stderr.read().decode()
+                return False
+            return True
+        wait_until(answers, "haproxy listens")
+        return front
+
+    yield haproxy
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("option", ["send-proxy", "send-proxy-v2",
+                                    "send-proxy-v2 proxy-v2-options unique-id,crc32c",
+                                    "send-proxy-v2 check inter 100ms check-send-proxy"])
+def test_behind_haproxy_the_client_has_its_own_address(start, sink, haproxy, option):
+    daemon = start(listen=PROXIED + 'relay-from = { "127.0.0.77" }')
+    front = haproxy(daemon.port, option)
+    with smtplib.SMTP("127.0.0.1", front, local_hostname="client.test",
+                      source_address=("127.0.0.77", 0)) as client:
+        client.sendmail("a@example.com", ["b@example.org"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: sink.messages, "the message")
+    assert b"127.0.0.77" in sink.messages[0].content.partition(b"Subject:")[0]
+    with smtplib.SMTP("127.0.0.1", front, local_hostname="client.test") as client:
+        client.ehlo()
+        client.mail("a@example.com")
+        assert client.rcpt("b@example.org")[0] == 554   # the proxy itself is in no network
+
+
+@pytest.mark.parametrize("option", ["send-proxy", "send-proxy-v2"])
+def test_tls_behind_haproxy(start, sink, certificates, haproxy, option):
+    """haproxy sends its header together with the client's hello."""
+    daemon = start(listen=PROXIED + f'tls = "implicit"  certificate = "{certificates}/good.pem" '
+                   f'key = "{certificates}/good.key"')
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    with smtplib.SMTP_SSL("localhost", haproxy(daemon.port, option), context=context,
+                          local_hostname="client.test") as client:
+        client.sendmail("a@example.com", ["b@example.org"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: sink.messages, "the message")
