@@ -191,6 +191,13 @@ static void claim_found(void *context, const struct claim *claim)
 	relay_recover(d->relay, claim);
 }
 
+static void used_found(void *context, const struct spool_count *count)
+{
+	struct dispatcher *d = context;
+
+	relay_restore(d->relay, count);
+}
+
 struct idle_told {
 	struct channel_item item;
 	struct dispatcher_events events;
@@ -325,6 +332,7 @@ static void *dispatcher_main(void *argument)
 {
 	struct dispatcher *d = argument;
 
+	reader_used(d->reader, used_found, d);
 	reader_claims(d->reader, claim_found, d);
 	relay_start(d->relay);
 	loop_run(d->loop);

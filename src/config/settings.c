@@ -66,6 +66,8 @@ static void route_release(struct route_settings *r)
 	text_list_release(&r->listener);
 	text_list_release(&r->via);
 	free(r->retry_us);
+	free(r->rates);
+	free(r->sender_rates);
 }
 
 static void element_release(struct settings *s, enum section section, size_t index)

@@ -180,6 +180,10 @@ struct route_settings {
 	int64_t *retry_us;                                   /* the last one repeats */
 	size_t retry_count;
 	int64_t expire_us;
+	struct rate *rates; /* of all its mail */
+	size_t rate_count;
+	struct rate *sender_rates; /* of each login, else sender's domain */
+	size_t sender_rate_count;
 	bool bounce_to_sender; /* bounce = "sender" | "log" */
 	bool hold;
 };

@@ -14,6 +14,8 @@
 
 /* How long a delivery whose claim was refused is left alone. */
 #define REFUSED_WAIT CLOCK_SEC
+/* When all that a route's limit allows is in flight. */
+#define LOOK_AGAIN   (20 * CLOCK_MS)
 
 struct flight_key flight_key(uint64_t id, uint32_t n)
 {
@@ -68,6 +70,7 @@ void attempt_free(struct attempt **attempt_p)
 	list_remove(&attempt->node);
 	delivery_free(&attempt->delivery);
 	transition_free(&attempt->outcome);
+	free(attempt->counts);
 	free(attempt);
 }
 
@@ -108,6 +111,12 @@ void attempt_unpark(struct attempt *attempt)
 	relay_pump(relay);
 }
 
+/* Whether the route's own limit lets nothing through now. */
+bool queue_blocked(const struct queue *queue, int64_t now_us)
+{
+	return queue->limit != NULL && queue->blocked_until_us > now_us;
+}
+
 /* The queue of the highest priority that this pool serves; equal ones take turns. */
 static struct queue *choose_queue(struct pool *pool)
 {
@@ -119,7 +128,8 @@ static struct queue *choose_queue(struct pool *pool)
 		size_t place = (turn + i) % queues->count;
 		struct queue *queue = &queues->items[place];
 
-		if (queue->pool != pool || !queue_ready(queues, queue, relay_wall(pool->relay)))
+		if (queue->pool != pool || queue_blocked(queue, relay_now(pool->relay)) ||
+		    !queue_ready(queues, queue, relay_wall(pool->relay)))
 			continue;
 		if (best == NULL || queue_priority(queue) > queue_priority(best)) {
 			best = queue;
@@ -205,7 +215,7 @@ static struct attempt *choose(struct pool *pool)
 
 static size_t recipients_max(const struct pool *pool, const struct peer *peer)
 {
-	size_t max = limit_recipients_max(pool->limit);
+	size_t max = SIZE_MAX;
 	size_t said = pool->provider->recipients_per_message;
 
 	if (said > 0 && said < max)
@@ -246,8 +256,7 @@ static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t cou
 
 	attempt->state = ATTEMPT_CLAIMING;
 	attempt->peer = peer;
-	attempt->tokens = count;
-	limit_take(peer->pool->limit, attempt->depart_us, count);
+	budget_take(attempt, count);
 	peer_take(peer);
 	peer->pool->in_flight++;
 	if (count < attempt->delivery->count) {
@@ -316,23 +325,53 @@ static bool too_large(struct attempt *attempt, const struct peer *peer)
 	return true;
 }
 
+/* Not now: by the provider's limit it waits at its head, by its route's or its sender's it goes
+ * back, and only that route or sender waits. */
+static void attempt_wait(struct attempt *attempt, enum count_kind kind)
+{
+	struct relay *relay = attempt->relay;
+	struct pool *pool = attempt->pool;
+	int64_t when = attempt->depart_us, now = relay_now(relay);
+	struct due_row row = attempt->row;
+
+	if (kind == COUNT_PROVIDER) {
+		if (when < LIMIT_UNKNOWN)
+			pool_wake_at(pool, when - GRANT_LEAD);
+		attempt_park(attempt, pool, true);
+		return;
+	}
+	/* What is in flight will be told of; nobody asks again for it, so look soon. */
+	when = when == LIMIT_UNKNOWN ? now + LOOK_AGAIN : when - GRANT_LEAD;
+	attempt_put_back(attempt);
+	if (kind == COUNT_ROUTE) {
+		struct queue *queue = queues_find(&relay->queues, row.queue);
+
+		if (queue != NULL)
+			queue->blocked_until_us = when;
+		pool_wake_at(pool, when);
+	} else {
+		queues_postpone(&relay->queues, &row, relay_wall(relay) + when - now);
+	}
+}
+
 bool attempt_start(struct pool *pool, struct peer *peer)
 {
 	struct attempt *attempt = choose(pool);
-	size_t count, max = recipients_max(pool, peer);
+	size_t count, max = recipients_max(pool, peer), most;
+	enum count_kind kind;
 
 	if (attempt == NULL)
 		return false;
 	attempt->pool = pool;
 	if (too_large(attempt, peer))
 		return true;
+	most = budget_recipients_max(attempt);
+	max = most < max ? most : max;
 	count = attempt->delivery->count < max ? attempt->delivery->count : max;
-	attempt->depart_us = limit_when(pool->limit, relay_now(pool->relay), count);
+	attempt->depart_us = budget_when(attempt, count, &kind);
 	if (attempt->depart_us > relay_now(pool->relay) + GRANT_LEAD) {
-		if (attempt->depart_us < LIMIT_UNKNOWN)
-			pool_wake_at(pool, attempt->depart_us - GRANT_LEAD);
-		attempt_park(attempt, pool, true);
-		return false;
+		attempt_wait(attempt, kind);
+		return kind != COUNT_PROVIDER;
 	}
 	attempt_claim(attempt, peer, count);
 	return true;
@@ -348,12 +387,6 @@ void attempt_give_back(struct attempt *attempt, bool was_granted)
 	attempt->pool->in_flight--;
 }
 
-void attempt_return_tokens(struct attempt *attempt)
-{
-	limit_return(attempt->pool->limit, attempt->tokens);
-	attempt->tokens = 0;
-}
-
 static void claim_refused(struct attempt *attempt)
 {
 	char id[ID_TEXT_SIZE];
@@ -361,7 +394,7 @@ static void claim_refused(struct attempt *attempt)
 	id_format(attempt->id, id);
 	log_warning("claim refused msg=%s n=%u", id, attempt->n);
 	attempt_give_back(attempt, false);
-	attempt_return_tokens(attempt);
+	budget_return(attempt);
 	attempt->state = ATTEMPT_PARKED;
 	timer_start(&attempt->again, REFUSED_WAIT);
 }
@@ -403,7 +436,7 @@ static void attempt_grant(struct attempt *attempt)
 		attempt_other_peer(attempt);
 	if (attempt->peer == NULL || relay->stopping) {
 		attempt_give_back(attempt, false);
-		attempt_return_tokens(attempt);
+		budget_return(attempt);
 		outcome_back(attempt);
 		return;
 	}

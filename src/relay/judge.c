@@ -15,14 +15,12 @@
 
 static void count_tokens(struct attempt *attempt, const struct grant_news *news, bool pipelined)
 {
-	struct limit *limit = attempt->pool->limit;
 	int64_t rcpt_us = pipelined ? news->mail_written_us : relay_now(attempt->relay);
 
 	if (news->mail_written_us == 0)
-		attempt_return_tokens(attempt);
+		budget_return(attempt);
 	else
-		limit_spend(limit, news->mail_written_us, rcpt_us, attempt->tokens);
-	attempt->tokens = 0;
+		budget_spend(attempt, news->mail_written_us, rcpt_us);
 }
 
 /* Whether a delivery loses its connection for the first time: then it may go again at once. A

@@ -16,8 +16,9 @@
 
 /* Up to here a window knows every moment (16 octets each): 64 KiB a rate. */
 #define EXACT_MAX  4096
-#define LATE_MAX   16  /* entries told of after their successors made room */
-#define SLICES     256 /* ARCHITECTURE: 0.4 % of the period is what the rounding costs */
+#define LATE_MAX   16           /* entries told of after their successors made room */
+#define SLICES     LIMIT_SLICES /* ARCHITECTURE: 0.4 % of the period is what the rounding costs */
+#define RING_FIRST 16           /* entries; the ring grows as it is used */
 /* Longer periods are quotas, to be used when needed; pacing them would starve a burst. */
 #define PACED_MAX  CLOCK_MIN
 #define PACE_DEPTH 10 /* a tenth of the rate may leave at once */
@@ -33,6 +34,7 @@ struct window {
 	uint64_t capacity;     /* N + B */
 	int64_t slice_us;      /* 0: exact */
 	struct entry *entries; /* a ring, oldest first */
+	size_t room;           /* entries there are now; at most size */
 	size_t size, first, count;
 	uint64_t spent;  /* sum of the entries */
 	uint64_t flying; /* taken, not yet told of */
@@ -58,7 +60,8 @@ static void window_init(struct window *w, const struct rate *rate)
 	w->slice_us = w->capacity > EXACT_MAX ? (rate->period_us + SLICES - 1) / SLICES : 0;
 	/* A slice more than the period has is open, one is being freed late, one is slack. */
 	w->size = w->slice_us > 0 ? SLICES + 3 : (size_t)w->capacity + LATE_MAX;
-	w->entries = memory_new_array(w->size, sizeof(*w->entries));
+	w->room = w->size < RING_FIRST ? w->size : RING_FIRST;
+	w->entries = memory_new_array(w->room, sizeof(*w->entries));
 	w->level = (double)rate->burst;
 	/* Two in a hundred faster than the rate, so that pacing alone never undershoots it. */
 	if (rate->period_us <= PACED_MAX && rate->burst == 0)
@@ -67,16 +70,29 @@ static void window_init(struct window *w, const struct rate *rate)
 
 static struct entry *entry_at(const struct window *w, size_t i)
 {
-	return &w->entries[(w->first + i) % w->size];
+	return &w->entries[(w->first + i) % w->room];
 }
 
 static void window_forget(struct window *w, int64_t now_us)
 {
 	while (w->count > 0 && entry_at(w, 0)->free_us <= now_us) {
 		w->spent -= entry_at(w, 0)->tokens;
-		w->first = (w->first + 1) % w->size;
+		w->first = (w->first + 1) % w->room;
 		w->count--;
 	}
+}
+
+static void window_grow(struct window *w)
+{
+	size_t room = w->room * 2 < w->size ? w->room * 2 : w->size;
+	struct entry *entries = memory_new_array(room, sizeof(*entries));
+
+	for (size_t i = 0; i < w->count; i++)
+		entries[i] = *entry_at(w, i);
+	free(w->entries);
+	w->entries = entries;
+	w->room = room;
+	w->first = 0;
 }
 
 /* Writes may be told of out of order: the entry goes to its place, which is near the end. */
@@ -91,6 +107,8 @@ static void window_record(struct window *w, int64_t free_us, uint64_t tokens)
 		entry_at(w, i - 1)->tokens += tokens;
 		return;
 	}
+	if (w->count == w->room && w->room < w->size)
+		window_grow(w);
 	if (w->count == w->size) { /* more than was allowed: keep the sum, on the safe side */
 		entry_at(w, i == w->count ? i - 1 : i)->tokens += tokens;
 		if (i == w->count)
@@ -288,4 +306,79 @@ void limit_recover(struct limit *limit, int64_t now_us, size_t recipients)
 {
 	for (size_t i = 0; i < limit->count; i++)
 		window_spend(&limit->windows[i], now_us, recipients);
+}
+
+/* ---- what survives --------------------------------------------------------- */
+
+static int64_t kept_slice_us(int64_t period_us)
+{
+	return (period_us + LIMIT_SLICES - 1) / LIMIT_SLICES;
+}
+
+static bool is_told_before(const struct limit *limit, size_t i)
+{
+	const struct rate *rate = &limit->windows[i].rate;
+
+	for (size_t k = 0; k < i; k++)
+		if (limit->windows[k].rate.unit == rate->unit &&
+		    limit->windows[k].rate.period_us == rate->period_us)
+			return true;
+	return false;
+}
+
+size_t limit_slices(const struct limit *limit, int64_t mail_wall_us, int64_t rcpt_wall_us,
+                    size_t recipients, struct limit_slice *out, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < limit->count && count < max; i++) {
+		const struct window *w = &limit->windows[i];
+		int64_t wall = w->rate.unit == RATE_RECIPIENTS ? rcpt_wall_us : mail_wall_us;
+
+		if (is_told_before(limit, i))
+			continue;
+		out[count++] = (struct limit_slice){ w->rate.unit, w->rate.period_us,
+			                             wall / kept_slice_us(w->rate.period_us),
+			                             tokens_of(w, recipients) };
+	}
+	return count;
+}
+
+static void window_restore(struct window *w, const struct limit_slice *slice, int64_t written_us)
+{
+	window_record(w, free_time(w, written_us), slice->tokens);
+	if (w->rate.burst > 0) {
+		bucket_fill(w, written_us);
+		w->level -= (double)slice->tokens;
+	}
+}
+
+void limit_restore(struct limit *limit, const struct limit_slice *slice, int64_t ahead_us,
+                   int64_t now_us)
+{
+	/* The end of the slice, or now: the wall clock may have been set back. */
+	int64_t end = (slice->slice + 1) * kept_slice_us(slice->period_us) - ahead_us;
+
+	end = end < now_us ? end : now_us;
+	for (size_t i = 0; i < limit->count; i++) {
+		struct window *w = &limit->windows[i];
+
+		if (w->rate.unit == slice->unit && w->rate.period_us == slice->period_us &&
+		    free_time(w, end) > now_us)
+			window_restore(w, slice, end);
+	}
+}
+
+bool limit_idle(struct limit *limit, int64_t now_us)
+{
+	for (size_t i = 0; i < limit->count; i++) {
+		struct window *w = &limit->windows[i];
+
+		window_forget(w, now_us);
+		bucket_fill(w, now_us);
+		if (w->count > 0 || w->flying > 0 ||
+		    (w->rate.burst > 0 && w->level < (double)w->rate.burst))
+			return false;
+	}
+	return true;
 }

@@ -34,4 +34,21 @@ void limit_return(struct limit *limit, size_t recipients);
 /* Counts what a former process may have sent. */
 void limit_recover(struct limit *limit, int64_t now_us, size_t recipients);
 
+/* How the use of a window is kept: by slices of the wall clock. */
+#define LIMIT_SLICES      256 /* of a period */
+#define LIMIT_SLICES_KEPT 260
+struct limit_slice {
+	enum rate_unit unit;
+	int64_t period_us;
+	int64_t slice;
+	uint64_t tokens;
+};
+/* What a message written then adds to each window; returns how many. */
+size_t limit_slices(const struct limit *limit, int64_t mail_wall_us, int64_t rcpt_wall_us,
+                    size_t recipients, struct limit_slice *out, size_t max);
+/* Counts a slice of a former process, the older ones first; ahead: wall clock less monotonic. */
+void limit_restore(struct limit *limit, const struct limit_slice *slice, int64_t ahead_us,
+                   int64_t now_us);
+bool limit_idle(struct limit *limit, int64_t now_us); /* nothing is used or in flight */
+
 #endif

@@ -102,6 +102,8 @@ struct transition *outcome_new(struct attempt *attempt)
 		t->has_due = true;
 		t->due = attempt->row;
 	}
+	for (size_t i = 0; i < attempt->count_count; i++)
+		transition_count(t, &attempt->counts[i]);
 	t->request.done = outcome_done;
 	t->owner = attempt;
 	return t;

@@ -402,7 +402,9 @@ static bool pool_has_work(struct pool *pool)
 	if (!list_empty(&pool->parked))
 		return true;
 	for (size_t i = 0; i < queues->count; i++)
-		if (queues->items[i].pool == pool && queue_ready(queues, &queues->items[i], wall))
+		if (queues->items[i].pool == pool &&
+		    !queue_blocked(&queues->items[i], relay_now(pool->relay)) &&
+		    queue_ready(queues, &queues->items[i], wall))
 			return true;
 	return false;
 }

@@ -154,7 +154,9 @@ struct attempt {
 	struct delivery *delivery;
 	bool claimed;
 	struct claim claim;
-	size_t tokens; /* recipients counted in the limit; 0: none */
+	size_t tokens;              /* recipients counted in the limits; 0: none */
+	struct spool_count *counts; /* what was written, for the outcome to carry */
+	size_t count_count;
 	int64_t depart_us;
 	struct transition *outcome; /* bouncing: what goes with the report */
 	struct timer again;         /* recording: refused, to be tried once more */
@@ -176,12 +178,12 @@ struct recipient_fate {
 struct attempt *attempt_new(struct relay *relay, const struct due_row *row,
                             struct delivery *delivery); /* takes it */
 void attempt_free(struct attempt **attempt);
+bool queue_blocked(const struct queue *queue, int64_t now_us); /* by its route's limit */
 bool attempt_busy(void *relay, uint64_t id, uint32_t n);
 /* Takes the next delivery for this provider and claims it for the peer. false: nothing to do. */
 bool attempt_start(struct pool *pool, struct peer *peer);
-/* The connection is done with it; tokens that were taken were not used. */
+/* The connection is done with it. */
 void attempt_give_back(struct attempt *attempt, bool was_granted);
-void attempt_return_tokens(struct attempt *attempt);
 void attempt_replied(struct attempt *attempt, struct grant_news *news);
 /* The same without a pump. */
 void attempt_put_back(struct attempt *attempt);
@@ -204,6 +206,22 @@ enum pass pass_on(struct attempt *attempt);
 struct pool *pass_target(const struct attempt *attempt, const struct pool *pool);
 void pass_forget(struct relay *relay, uint64_t id, uint32_t n);
 void pass_release(struct relay *relay);
+
+/* ---- budget.c: the limits of a delivery -------------------------------------- */
+
+/* What a count in the spool is of; stored, so never renumbered. */
+enum count_kind { COUNT_PROVIDER = 1, COUNT_ROUTE = 2, COUNT_SENDER = 3, COUNT_ADAPTED = 4 };
+
+size_t budget_recipients_max(const struct attempt *attempt);
+/* As limit_when(); *kind_r: whose limit it is. */
+int64_t budget_when(const struct attempt *attempt, size_t recipients, enum count_kind *kind_r);
+void budget_take(struct attempt *attempt, size_t recipients);
+void budget_return(struct attempt *attempt);
+void budget_spend(struct attempt *attempt, int64_t mail_us, int64_t rcpt_us);
+/* A claim that a crash left: its tokens are spent now. pool NULL: gone. */
+void budget_recover(struct attempt *attempt, struct pool *pool, size_t recipients);
+void budget_look_after(struct relay *relay); /* now and then */
+void budget_release(struct relay *relay);
 
 /* ---- outcomes -------------------------------------------------------------- */
 
@@ -238,6 +256,7 @@ struct relay {
 	struct table *flights;     /* (id, n): struct attempt */
 	struct table *slots;       /* claim slot: struct attempt */
 	struct table *connections; /* number: struct peer */
+	struct table *senders;     /* limits, by route and class */
 	struct table *passed;      /* (id, n): struct passing */
 	struct table *losses;      /* (id, n): deliveries whose connection broke once */
 	struct list discards;      /* grants to the provider that drops them */

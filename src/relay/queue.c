@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "relay/limit.h"
 
 /* Rows read ahead: fewer when there are many lines, so that all of them stay in a few MiB. */
 #define ROWS_MAX   64
@@ -73,8 +74,10 @@ void queues_release(struct queues *q)
 	heap_release(&q->waiting); /* its nodes lie in the lines */
 	table_each(q->lines, line_forget, NULL);
 	table_free(&q->lines);
-	for (size_t i = 0; i < q->count; i++)
+	for (size_t i = 0; i < q->count; i++) {
 		free(q->items[i].via);
+		limit_free(&q->items[i].limit);
+	}
 	free(q->items);
 	memset(q, 0, sizeof(*q));
 }
@@ -294,4 +297,16 @@ bool queue_next(struct queues *q, struct queue *queue, int64_t wall_us, struct d
 	list_remove(&line->turn);
 	list_append(turns, &line->turn);
 	return true;
+}
+
+void queues_postpone(struct queues *q, const struct due_row *row, int64_t until_wall_us)
+{
+	struct line *line =
+		table_find_u64(q->lines, line_key(row->queue, row->priority, row->class));
+
+	if (line == NULL || line->later.index != HEAP_OUT)
+		return;
+	line_rewind(line, row->time_us);
+	line->next_us = until_wall_us;
+	line_wait(q, line);
 }

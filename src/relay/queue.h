@@ -16,6 +16,7 @@
 #define QUEUE_PRIORITIES 19 /* -9..9 */
 
 struct pool;
+struct limit;
 
 /* One route's queue. */
 struct queue {
@@ -25,6 +26,8 @@ struct queue {
 	struct pool *pool;                   /* the first that is not set aside; NULL: none */
 	struct list ready[QUEUE_PRIORITIES]; /* of struct line; 0 is priority 9 */
 	uint32_t ready_mask;                 /* which of them are not empty */
+	struct limit *limit;                 /* of the route; NULL: none */
+	int64_t blocked_until_us;            /* monotonic; by that limit */
 };
 
 struct queue_reader {
@@ -63,5 +66,8 @@ bool queue_ready(struct queues *q, struct queue *queue, int64_t wall_us);
 int queue_priority(const struct queue *queue);
 /* The row whose turn it is; false: nothing is due. */
 bool queue_next(struct queues *q, struct queue *queue, int64_t wall_us, struct due_row *row_r);
+
+/* A row that was handed out may not go before that time, nor what follows it in its line. */
+void queues_postpone(struct queues *q, const struct due_row *row, int64_t until_wall_us);
 
 #endif

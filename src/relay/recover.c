@@ -29,8 +29,6 @@ void relay_recover(struct relay *relay, const struct claim *claim)
 
 	if (claim->slot > relay->last_slot)
 		relay->last_slot = claim->slot;
-	if (pool != NULL)
-		limit_recover(pool->limit, relay_now(relay), claim->tokens);
 	recover_tell(claim, pool);
 	if (CALL(relay, delivery, claim->id, claim->n, delivery)) {
 		row.queue = delivery->queue;
@@ -49,6 +47,7 @@ void relay_recover(struct relay *relay, const struct claim *claim)
 	attempt->claimed = true;
 	attempt->claim = *claim;
 	table_set_u64(relay->slots, claim->slot, attempt);
+	budget_recover(attempt, pool, claim->tokens);
 	t = outcome_new(attempt);
 	t->now = delivery_copy(delivery);
 	outcome_send(attempt, t, false);

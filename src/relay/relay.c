@@ -80,6 +80,7 @@ static void housekeeping(void *context)
 		pool_look_after(&relay->pools[i]);
 	}
 	expiry_walk(relay);
+	budget_look_after(relay);
 	relay->pumping = false;
 	timer_start(&relay->housekeeping, HOUSEKEEPING);
 	relay_pump(relay);
@@ -130,6 +131,8 @@ static void queue_init(struct queue *queue, struct relay *relay, const struct ro
 	if (route->settings == NULL)
 		return;
 	via = &route->settings->via;
+	if (route->settings->rate_count > 0)
+		queue->limit = limit_new(route->settings->rates, route->settings->rate_count);
 	queue->via = memory_new_array(via->count > 0 ? via->count : 1, sizeof(struct pool *));
 	for (size_t i = 0; i < via->count; i++) {
 		struct pool *pool = pool_named(relay, via->items[i]);
@@ -173,6 +176,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->flights = table_new();
 	relay->slots = table_new();
 	relay->connections = table_new();
+	relay->senders = table_new();
 	relay->passed = table_new();
 	relay->losses = table_new();
 	list_init(&relay->discards);
@@ -215,6 +219,7 @@ void relay_free(struct relay **relay_p)
 	table_free(&relay->slots);
 	table_free(&relay->connections);
 	pass_release(relay);
+	budget_release(relay);
 	table_free(&relay->losses);
 	free(relay);
 }

@@ -104,6 +104,8 @@ void relay_free(struct relay **relay);
 
 /* The numbers of the providers in the spool, before the start. */
 void relay_number(struct relay *relay, const struct provider_settings *provider, uint32_t number);
+/* What a former process used of a limit, the slices of a window in order. Before the claims. */
+void relay_restore(struct relay *relay, const struct spool_count *count);
 /* A claim a crash left behind: logged as indeterminate, pinned to its provider, counted as spent.
  * Before relay_start(). */
 void relay_recover(struct relay *relay, const struct claim *claim);

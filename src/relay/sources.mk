@@ -2,6 +2,7 @@ relay_sources = \
 	src/relay/attempt.c \
 	src/relay/bounce.c \
 	src/relay/bounce.h \
+	src/relay/budget.c \
 	src/relay/depth.c \
 	src/relay/discard.c \
 	src/relay/dsn.c \

@@ -375,6 +375,8 @@ static int transition_apply(struct write *w, struct transition *t)
 		news_of(w, t->now);
 	if (rc == 0 && t->bounce != NULL)
 		rc = put_apply(w, t->bounce);
+	if (rc == 0)
+		counts_add(w, t->counts, t->count_count);
 	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 

@@ -24,9 +24,10 @@
 #define MAP_MIN (UINT64_C(64) << 30)
 
 static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = "meta", [TABLE_MESSAGE] = "message", [TABLE_BLOB] = "blob",
-	[TABLE_BODY] = "body", [TABLE_GARBAGE] = "garbage", [TABLE_DELIVERY] = "delivery",
-	[TABLE_DUE] = "due",   [TABLE_CLAIM] = "claim",     [TABLE_INBOX] = "inbox",
+	[TABLE_META] = "meta",   [TABLE_MESSAGE] = "message", [TABLE_BLOB] = "blob",
+	[TABLE_BODY] = "body",   [TABLE_GARBAGE] = "garbage", [TABLE_DELIVERY] = "delivery",
+	[TABLE_DUE] = "due",     [TABLE_CLAIM] = "claim",     [TABLE_INBOX] = "inbox",
+	[TABLE_QUOTA] = "quota",
 };
 static const char *const mode_names[] = { [SPOOL_RELAY] = "relay", [SPOOL_CATCH] = "catch" };
 

@@ -63,6 +63,7 @@ enum table_number {
 	TABLE_DUE,
 	TABLE_CLAIM,
 	TABLE_INBOX,
+	TABLE_QUOTA,
 	TABLE_COUNT
 };
 
@@ -315,6 +316,8 @@ struct write {
 	bool trimmed;    /* all inboxes were looked at */
 	struct due_set due;
 	struct inbox_set news;
+	struct spool_count *counts; /* gathered, written at the commit */
+	size_t count_count, count_capacity;
 };
 
 int write_begin(struct write *w);
@@ -337,6 +340,12 @@ int write_delete_here(struct write *w, enum table_number table);
 int write_delete(struct write *w, enum table_number table, const struct key *key);
 int write_get_head(struct write *w, uint64_t id, struct head *head_r);
 int write_inbox(struct write *w, uint32_t inbox, struct inbox_tally **tally_r);
+
+/* count.c */
+struct key key_of_count(const struct spool_count *count);
+int count_parse(struct span key, struct span value, struct spool_count *count_r);
+void counts_add(struct write *w, const struct spool_count *counts, size_t count);
+int counts_write(struct write *w);
 
 int apply_put(struct write *w, struct put *put);
 int apply_chunk(struct write *w, struct chunk *chunk);

@@ -388,6 +388,32 @@ void reader_claims(struct reader *r, void (*each)(void *context, const struct cl
 	free(claims);
 }
 
+void reader_used(struct reader *r, void (*each)(void *context, const struct spool_count *count),
+                 void *context)
+{
+	struct key key = key_of_count(&(struct spool_count){ .kind = 0 });
+	struct spool_count *counts = NULL;
+	struct span found, value;
+	size_t count = 0, capacity = 0;
+
+	begin(r);
+	for (bool more = seek(r, TABLE_QUOTA, &key, &found, &value); more;
+	     more = next(r, TABLE_QUOTA, &found, &value)) {
+		if (count == capacity) {
+			capacity = capacity == 0 ? 64 : capacity * 2;
+			counts = memory_grow(counts, capacity, sizeof(*counts));
+		}
+		if (count_parse(found, value, &counts[count]) == 0)
+			count++;
+		else
+			say_bad("quota", 0);
+	}
+	end(r);
+	for (size_t i = 0; i < count; i++)
+		each(context, &counts[i]);
+	free(counts);
+}
+
 /* ---- inboxes and counts ------------------------------------------------------------------------
  */
 

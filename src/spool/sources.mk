@@ -1,5 +1,6 @@
 spool_sources = \
 	src/spool/apply.c \
+	src/spool/count.c \
 	src/spool/directory.c \
 	src/spool/environment.c \
 	src/spool/id.c \

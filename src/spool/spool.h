@@ -151,6 +151,18 @@ struct claim {
 	int64_t time_us; /* wall clock of the claim */
 };
 
+/* So many tokens of a limit, used in one slice of a window; what the numbers mean is the asker's.
+ */
+struct spool_count {
+	uint8_t kind, unit;
+	uint64_t owner;
+	uint64_t window; /* its length */
+	uint64_t slice;  /* by the wall clock, counted from the epoch */
+	uint64_t amount;
+	uint64_t keep; /* slices of this window older than so many are forgotten; 0: none */
+	bool set;      /* the amount replaces what is there, instead of being added */
+};
+
 /* The fair-queue class of a message: keyed hash of the login, else of the sender's domain. */
 uint16_t spool_class(const struct spool *sp, const char *login, const struct address *sender);
 
@@ -227,6 +239,8 @@ struct transition {
 	                            ended, or claimed as it is */
 	struct delivery **apart; /* each becomes the message's next free n, with its due row */
 	size_t apart_count;
+	struct spool_count *counts; /* added in the same transaction */
+	size_t count_count;
 	struct put *bounce;   /* accepted in the same transaction; its own done() is not called */
 	struct bytes records; /* private to spool */
 	uint16_t now_rows;    /* private to spool */
@@ -234,6 +248,7 @@ struct transition {
 };
 struct transition *transition_new(uint64_t id, uint32_t n);
 void transition_apart(struct transition *t, struct delivery *delivery); /* takes it */
+void transition_count(struct transition *t, const struct spool_count *count);
 void transition_free(struct transition **t);                /* with its deliveries and its bounce */
 void spool_claim(struct spool *sp, struct transition *t);   /* urgent */
 void spool_outcome(struct spool *sp, struct transition *t); /* lazy: rides along, at most 20 ms */
@@ -299,6 +314,10 @@ size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us
 /* All claims (at start: those a crash left). Calls each() after the read transaction has ended. */
 void reader_claims(struct reader *r, void (*each)(void *context, const struct claim *claim),
                    void *context);
+
+/* All counts, the slices of a window in order. As reader_claims(). */
+void reader_used(struct reader *r, void (*each)(void *context, const struct spool_count *count),
+                 void *context);
 
 /* Entries of an inbox after sequence `after`; returns the sequence, 0: none. Summary is appended;
  * message id in *id_r. */

@@ -150,6 +150,7 @@ void transition_free(struct transition **tp)
 		delivery_free(&t->apart[i]);
 	free(t->apart);
 	put_free(&t->bounce);
+	free(t->counts);
 	bytes_release(&t->records);
 	free(t);
 }

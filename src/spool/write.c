@@ -34,6 +34,7 @@ int write_begin(struct write *w)
 	w->no_garbage = w->behind = w->trimmed = false;
 	due_set_clear(&w->due);
 	w->news.count = 0;
+	w->count_count = 0;
 	return mdb_txn_begin(w->sp->env, NULL, 0, &w->txn);
 }
 
@@ -73,7 +74,9 @@ int write_commit(struct write *w)
 		upkeep_done(w);
 		return 0;
 	}
-	rc = write_tallies(w);
+	rc = counts_write(w);
+	if (rc == 0)
+		rc = write_tallies(w);
 	if (rc != 0) {
 		write_abort(w);
 		return rc;
@@ -104,6 +107,7 @@ void write_release(struct write *w)
 	due_set_release(&w->due);
 	free(w->news.inboxes);
 	free(w->inboxes);
+	free(w->counts);
 	*w = (struct write){ .sp = NULL };
 }
 

@@ -83,3 +83,17 @@ def test_a_limited_provider_accepts_at_full_speed(start, sink):
     wait_until(lambda: sink.messages, "the first")
     assert daemon.cli_json("status")["counters"]["messages_accepted"] == 200
     assert len(sink.messages) == 1
+
+
+def test_a_daily_quota_holds_over_ten_kills(start, sink):
+    daemon = start(provider='rate = { "150/d" } connections = 2 pipeline = 5')
+    send(daemon, 400)
+    for n in range(10):
+        seen = len(sink.mail_times)
+        wait_until(lambda: len(sink.mail_times) > min(seen + 5, 140), "some are sent")
+        daemon.kill()
+        daemon.start()
+    wait_until(lambda: daemon.cli_json("status")["spool"]["in_flight"] == 0 and
+               len(sink.mail_times) >= 150 - 10 * 2 * 6, "the quota is used up")
+    assert len(sink.mail_times) <= 150
+    assert len(sink.messages) <= 150

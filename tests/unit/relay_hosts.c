@@ -274,6 +274,38 @@ void host_grant(void *context, struct grant *grant)
 	world_post(context, wire_grant, grant);
 }
 
+bool host_drop(void (*run)(struct world *w, void *argument), void *argument)
+{
+	struct grant *grant = argument;
+
+	if (run == wire_grant)
+		grant_free(&grant);
+	else if (run == wire_finish)
+		free(argument);
+	/* Wires went with their host. */
+	return run == wire_grant || run == wire_finish || run == wire_open || run == wire_answer ||
+	       run == wire_mail;
+}
+
+void host_crash(struct host *host)
+{
+	struct list *node, *after;
+
+	list_each(node, after, &host->wires)
+	{
+		struct wire *wire = list_entry(node, struct wire, link);
+
+		while (wire->grant_count > 0) {
+			struct grant *grant = wire_take(wire);
+
+			grant_free(&grant);
+		}
+		list_remove(&wire->link);
+		free(wire);
+	}
+	host->open_now = 0;
+}
+
 /* ---- answers --------------------------------------------------------------- */
 
 void answer_one(struct grant_news *news, size_t i, int code, const char *enhanced, const char *text,

@@ -21,7 +21,10 @@ struct later {
 	struct world *world;
 	void (*run)(struct world *w, void *argument);
 	void *argument;
+	unsigned generation;
 };
+
+static void drop(void (*run)(struct world *, void *), void *argument);
 
 static void later_fired(void *context)
 {
@@ -29,7 +32,10 @@ static void later_fired(void *context)
 	struct later copy = *l;
 
 	free(l);
-	copy.run(copy.world, copy.argument);
+	if (copy.generation != copy.world->generation)
+		drop(copy.run, copy.argument);
+	else
+		copy.run(copy.world, copy.argument);
 }
 
 void world_later(struct world *w, int64_t us, void (*run)(struct world *, void *), void *argument)
@@ -39,6 +45,7 @@ void world_later(struct world *w, int64_t us, void (*run)(struct world *, void *
 	l->world = w;
 	l->run = run;
 	l->argument = argument;
+	l->generation = w->generation;
 	timer_init(&l->timer, w->loop, later_fired, l);
 	timer_start(&l->timer, us);
 }
@@ -321,10 +328,27 @@ static uint32_t next_n(const struct world *w, uint64_t id)
 	return n + 1;
 }
 
+static void apply_count(struct world *w, const struct spool_count *count)
+{
+	for (size_t i = 0; i < w->count_count; i++) {
+		struct spool_count *c = &w->counts[i];
+
+		if (c->kind == count->kind && c->unit == count->unit && c->owner == count->owner &&
+		    c->window == count->window && c->slice == count->slice) {
+			c->amount = count->amount + (count->set ? 0 : c->amount);
+			return;
+		}
+	}
+	w->counts = memory_grow(w->counts, w->count_count + 1, sizeof(*w->counts));
+	w->counts[w->count_count++] = *count;
+}
+
 static void apply(struct world *w, struct transition *t, struct stored *s)
 {
 	uint64_t id = s->d.id;
 
+	for (size_t i = 0; i < t->count_count; i++)
+		apply_count(w, &t->counts[i]);
 	if (t->has_due)
 		row_remove(w, &t->due);
 	if (t->claims || t->unclaims) {
@@ -394,6 +418,19 @@ static void port_bounce(void *context, struct bounce_request *request)
 
 	w->bounce_asked++;
 	world_later(w, CLOCK_MS, bounce_ready, request);
+}
+
+static void drop(void (*run)(struct world *, void *), void *argument)
+{
+	struct transition *t = argument;
+	struct bounce_request *request = argument;
+
+	if (run == commit)
+		transition_free(&t);
+	else if (run == bounce_ready)
+		bounce_request_free(&request);
+	else
+		assert_true(host_drop(run, argument));
 }
 
 /* ---- the world ------------------------------------------------------------- */
@@ -466,6 +503,30 @@ void world_start(struct world *w)
 		relay_number(w->relay, &w->providers[i], (uint32_t)i + 1);
 }
 
+static int by_slice(const void *a, const void *b)
+{
+	const struct spool_count *x = a, *y = b;
+
+	return x->slice < y->slice ? -1 : x->slice > y->slice;
+}
+
+void world_crash(struct world *w)
+{
+	w->generation++;
+	for (size_t i = 0; i < w->settings.provider_count; i++)
+		host_crash(&w->hosts[i]);
+	relay_free(&w->relay);
+	router_free(&w->router);
+	world_start(w);
+	qsort(w->counts, w->count_count, sizeof(*w->counts), by_slice);
+	for (size_t i = 0; i < w->count_count; i++)
+		relay_restore(w->relay, &w->counts[i]);
+	for (size_t i = 0; i < w->stored_count; i++)
+		if (!w->stored[i]->gone && w->stored[i]->claimed)
+			relay_recover(w->relay, &w->stored[i]->claim);
+	relay_start(w->relay);
+}
+
 void world_pass(struct world *w, int64_t us)
 {
 	loop_pass(w->loop, us);
@@ -493,6 +554,7 @@ void world_release(struct world *w)
 	}
 	free(w->stored);
 	free(w->rows);
+	free(w->counts);
 	free(w->sent_ids);
 	reply_release(&w->last_failure);
 	for (size_t i = 0; i < w->settings.provider_count; i++) {

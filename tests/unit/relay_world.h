@@ -70,6 +70,9 @@ struct world {
 	struct due_row *rows; /* sorted as the index is */
 	size_t row_count;
 	int64_t commit_us, posted_us;
+	struct spool_count *counts; /* as the table quota */
+	size_t count_count;
+	unsigned generation; /* of the process */
 	bool refuse_claims, refuse_outcomes, keep_outcomes;
 	uint64_t size; /* of every message */
 	/* what happened */
@@ -87,6 +90,8 @@ struct world {
 void world_init(struct world *w, size_t hosts, size_t routes);
 void world_start(struct world *w); /* after hosts and routes were set up */
 void world_release(struct world *w);
+/* kill -9 and a new process: what was not committed is lost, connections break. */
+void world_crash(struct world *w);
 void world_pass(struct world *w, int64_t us);
 unsigned world_random(struct world *w, unsigned below);
 
@@ -110,6 +115,10 @@ size_t world_sent_times(const struct world *w, uint64_t id);
 void world_later(struct world *w, int64_t us, void (*run)(struct world *w, void *argument),
                  void *argument);
 void world_post(struct world *w, void (*run)(struct world *w, void *argument), void *argument);
+
+/* What was under way in the process that died; true: it was a host's. */
+bool host_drop(void (*run)(struct world *w, void *argument), void *argument);
+void host_crash(struct host *host);
 
 /* Ports of the relay: what workers do. */
 void host_open(void *context, uint64_t number, const struct provider_settings *provider);

@@ -358,16 +358,73 @@ static void refuses_outcomes(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, lab_setup, lab_teardown)
 
+struct used {
+	struct spool_count counts[64];
+	size_t count;
+};
+
+static void see_used(void *context, const struct spool_count *count)
+{
+	struct used *used = context;
+
+	used->counts[used->count++] = *count;
+}
+
+/* Counts ride in the transaction of a transition, add up, and old slices go. */
+static void counts_what_was_used(void **state)
+{
+	struct lab *lab = *state;
+	struct used used = { .count = 0 };
+
+	for (uint64_t i = 0; i < 40; i++) {
+		uint64_t id = lab_simple(lab, 10);
+		struct delivery *d = lab_read(lab, id, 1);
+		struct transition *t = transition_new(id, 1);
+		struct spool_count count = { .kind = 1,
+			                     .owner = 7,
+			                     .window = 1000,
+			                     .slice = i / 2,
+			                     .amount = 3,
+			                     .keep = 5 };
+		struct spool_count value = { .kind = 4, .owner = 7, .amount = i, .set = true };
+
+		t->has_due = true;
+		t->due =
+			(struct due_row){ d->queue, d->priority, d->class, d->due_us, d->id, d->n };
+		transition_count(t, &count);
+		transition_count(t, &value);
+		assert_int_equal(lab_outcome(lab, t), 0);
+		delivery_free(&d);
+	}
+	lab_reopen(lab);
+	reader_used(lab->reader, see_used, &used);
+	assert_int_equal(used.count, 6 + 1);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(used.counts[i].slice, 14 + i);
+		assert_int_equal(used.counts[i].amount, 6);
+	}
+	assert_int_equal(used.counts[6].amount, 39);
+	lab_is_good(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(stores_sizes),     CASE(stores_long_deliveries),
-		CASE(claims_and_sends), CASE(claims_without_rewriting),
-		CASE(defers),           CASE(moves),
-		CASE(expires),          CASE(splits),
-		CASE(bounces),          CASE(holds),
-		CASE(discards),         CASE(bounds_entries),
-		CASE(refuses_claims),   CASE(refuses_outcomes),
+		CASE(stores_sizes),
+		CASE(stores_long_deliveries),
+		CASE(claims_and_sends),
+		CASE(claims_without_rewriting),
+		CASE(defers),
+		CASE(moves),
+		CASE(expires),
+		CASE(splits),
+		CASE(bounces),
+		CASE(holds),
+		CASE(discards),
+		CASE(bounds_entries),
+		CASE(refuses_claims),
+		CASE(refuses_outcomes),
+		CASE(counts_what_was_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
