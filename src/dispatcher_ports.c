@@ -59,6 +59,14 @@ static size_t port_deliveries(void *context, uint64_t id, uint32_t from, uint32_
 	return reader_deliveries(d->reader, id, from, n_r, max);
 }
 
+static size_t port_alarms(void *context, const struct alarm *from, int64_t until_us,
+                          struct alarm *alarms_r, size_t max)
+{
+	struct dispatcher *d = context;
+
+	return reader_alarms(d->reader, from, until_us, alarms_r, max);
+}
+
 static uint64_t port_size(void *context, uint64_t id)
 {
 	struct dispatcher *d = context;
@@ -161,6 +169,7 @@ struct relay_ports dispatcher_ports(void)
 		.delivery = port_delivery,
 		.deliveries = port_deliveries,
 		.size = port_size,
+		.alarms = port_alarms,
 		.claim = port_claim,
 		.outcome = port_outcome,
 		.outcome_now = port_outcome_now,

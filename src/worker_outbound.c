@@ -71,6 +71,14 @@ static const struct connection_events outbound_events = {
 	.closed = outbound_closed,
 };
 
+/* RFC 2852 4.1: the seconds that are left; what is to be returned when late needs one at least. */
+static int64_t by_left_s(const struct envelope_terms *terms, int64_t now_us)
+{
+	int64_t left = (terms->by_us - now_us) / CLOCK_SEC;
+
+	return terms->by_mode == BY_RETURN && left < 1 ? 1 : left;
+}
+
 /* A transaction for the grant, which gives up its recipients; NULL: the message is gone. */
 static struct transaction *transaction_of(struct worker *w, struct grant *grant)
 {
@@ -89,6 +97,7 @@ static struct transaction *transaction_of(struct worker *w, struct grant *grant)
 	t->ret = facts.ret;
 	t->envid = facts.envid;
 	t->terms = facts.terms;
+	t->by_left_s = by_left_s(&facts.terms, clock_wall(w->daemon->clock));
 	t->size = facts.size;
 	t->depart_us = grant->depart_us;
 	t->depth = grant->depth;

@@ -165,6 +165,7 @@ static const struct mail_keyword {
 	{ "RET", take_ret, 1 << 3, NULL },
 	{ "ENVID", take_envid, 1 << 4, NULL },
 	{ "SMTPUTF8", take_smtputf8, 1 << 5, NULL },
+	{ "BY", take_by, 1 << 8, NULL },
 	{ "HOLDFOR", take_hold_for, 1 << 7, NULL }, /* one of the two (RFC 4865 4.2) */
 	{ "HOLDUNTIL", take_hold_until, 1 << 7, NULL },
 	{ "MT-PRIORITY", take_priority, 1 << 6, "5.5.2" }, /* RFC 6710 4.1 */
@@ -226,6 +227,10 @@ int mail_parameters_parse(struct mail_parameters *p_r, struct span text,
 
 		result = mail_parameter(p_r, &one, &seen, rules, refusal_r);
 	}
+	/* RFC 4865 5.2.2 */
+	if (result == 0 && p_r->terms.by_mode != BY_NONE &&
+	    p_r->terms.release_us > p_r->terms.by_us)
+		return refuse(refusal_r, 501, "It would be released behind the time given by BY=");
 	return result;
 }
 

@@ -26,6 +26,8 @@
 #define OVERSHOOT_MAX      1000 /* recipients over max-recipients */
 /* A chunk below this that is not the last one costs more than it brings: it counts as junk. */
 #define CHUNK_SMALL        64 /* octets */
+/* RFC 2852 2: what is to be returned is looked for every ten seconds, and sending takes time. */
+#define DELIVER_BY_MIN     60 /* seconds */
 /* What a peer may still send of a message that is refused already, beside max-message-size. */
 #define SWALLOW_MAX        (1024 * 1024) /* octets */
 /* RFC 5321 4.5.3.2.7, when the settings do not say. */
@@ -202,6 +204,8 @@ int take_priority(struct mail_parameters *p, const struct parameter *one,
                   const struct mail_rules *rules, struct refusal *no);
 int take_hold_for(struct mail_parameters *p, const struct parameter *one,
                   const struct mail_rules *rules, struct refusal *no);
+int take_by(struct mail_parameters *p, const struct parameter *one, const struct mail_rules *rules,
+            struct refusal *no);
 int take_hold_until(struct mail_parameters *p, const struct parameter *one,
                     const struct mail_rules *rules, struct refusal *no);
 

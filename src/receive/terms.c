@@ -6,6 +6,8 @@
  */
 #include "receive/private.h"
 
+#include <string.h>
+
 static int refuse(struct refusal *no, const char *enhanced, const char *text)
 {
 	*no = (struct refusal){ 501, enhanced, text };
@@ -150,5 +152,48 @@ int take_hold_until(struct mail_parameters *p, const struct parameter *one,
 		return refuse(no, "5.5.4",
 		              "HOLDUNTIL= is a time in UTC, to come, up to the one offered");
 	p->terms.release_us = at;
+	return 0;
+}
+
+/* ---- RFC 2852 ------------------------------------------------------------ */
+
+/* by-time ";" by-mode [by-trace]: ["-" / "+"] 1*9DIGIT, "N" or "R", "T" */
+static bool by_parse(struct envelope_terms *terms, struct span value, int64_t *seconds_r)
+{
+	const unsigned char *semicolon = memchr(value.data, ';', value.length);
+	struct span time = value, mode;
+	bool sign = value.length > 0 && (value.data[0] == '-' || value.data[0] == '+');
+	uint32_t seconds;
+
+	if (semicolon == NULL)
+		return false;
+	time.length = (size_t)(semicolon - value.data);
+	mode = span_of(semicolon + 1, value.length - time.length - 1);
+	if (sign)
+		time = span_of(time.data + 1, time.length - 1);
+	if (!take_number(time, &seconds) || mode.length < 1 || mode.length > 2)
+		return false;
+	*seconds_r = sign && value.data[0] == '-' ? -(int64_t)seconds : (int64_t)seconds;
+	terms->by_trace = mode.length == 2;
+	if (terms->by_trace && (mode.data[1] | 0x20) != 't')
+		return false;
+	terms->by_mode = (mode.data[0] | 0x20) == 'r' ? BY_RETURN : BY_NOTIFY;
+	return terms->by_mode == BY_RETURN || (mode.data[0] | 0x20) == 'n';
+}
+
+int take_by(struct mail_parameters *p, const struct parameter *one, const struct mail_rules *rules,
+            struct refusal *no)
+{
+	int64_t seconds = 0;
+
+	if (!one->has_value || !by_parse(&p->terms, one->value, &seconds))
+		return refuse(no, "5.5.4", "BY= is seconds, ';' and R or N, perhaps T");
+	if (p->terms.by_mode == BY_RETURN && seconds <= 0)
+		return refuse(no, "5.5.4", "BY= with R needs a time to come");
+	if (p->terms.by_mode == BY_RETURN && seconds < DELIVER_BY_MIN) {
+		*no = (struct refusal){ 555, "5.5.4", "BY= is shorter than the time offered" };
+		return -1;
+	}
+	p->terms.by_us = rules->now_us + seconds * CLOCK_SEC;
 	return 0;
 }

@@ -113,7 +113,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	             s->receive->settings->hostname,
 	             (unsigned long long)listener->max_message_size);
 	bytes_append_text(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n");
-	bytes_append_text(&text, "250-MT-PRIORITY\r\n");
+	bytes_printf(&text, "250-MT-PRIORITY\r\n250-DELIVERBY %d\r\n", DELIVER_BY_MIN);
 	if (rules.hold_max_us > 0)
 		offer_future_release(&text, &rules);
 	/* RFC 9422: a client that heeds it has no recipient refused for being one too many. */

@@ -363,6 +363,10 @@ bool attempt_start(struct pool *pool, struct peer *peer)
 	if (attempt == NULL)
 		return false;
 	attempt->pool = pool;
+	if (delivery_late(attempt->delivery, relay_wall(pool->relay))) {
+		attempt_expire(attempt);
+		return true;
+	}
 	if (too_large(attempt, peer))
 		return true;
 	most = budget_recipients_max(attempt);

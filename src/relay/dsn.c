@@ -113,7 +113,9 @@ static void append_orcpt(struct bytes *out, const char *orcpt)
 /* RFC 3463: what expired says so itself; else what was said, of the class of the reply. */
 static void status_of(const struct bounce_failure *f, char out[16])
 {
-	if (f->expired)
+	if (f->late)
+		(void)snprintf(out, 16, "5.4.7"); /* RFC 2852 4.1 */
+	else if (f->expired)
 		(void)snprintf(out, 16, "4.4.7");
 	else if (f->reply.code >= 400 && f->reply.code < 600 &&
 	         f->reply.enhanced.class != f->reply.code / 100)
@@ -143,7 +145,10 @@ static void append_failure_text(const struct dsn *dsn, const struct bounce_failu
 	else
 		append_clean(out, f->to.address.text);
 	bytes_append_text(out, ">\r\n");
-	if (f->expired) {
+	if (f->late) {
+		bytes_append_text(out,
+		                  "    It could not be delivered by the time that you gave.\r\n");
+	} else if (f->expired) {
 		bytes_append_text(out, "    It was tried for ");
 		append_days(out, dsn->now_us - dsn->arrived_us);
 		bytes_append_text(out, " without success; no more attempts will be made.\r\n");
@@ -200,8 +205,8 @@ static void append_failure_fields(const struct bounce_failure *f, struct bytes *
 	bytes_release(&reply);
 }
 
-/* RFC 4865 5.1.2 */
-static void append_release(const struct envelope_terms *terms, struct bytes *out)
+/* RFC 4865 5.1.2, RFC 2852 5 */
+static void append_terms(const struct envelope_terms *terms, struct bytes *out)
 {
 	char date[CLOCK_DATE_MAX];
 
@@ -211,6 +216,9 @@ static void append_release(const struct envelope_terms *terms, struct bytes *out
 		             (unsigned)terms->hold_for_s);
 	else if (terms->release_us > 0)
 		bytes_printf(out, "Future-Release-Request: until;%.19sZ\r\n", date);
+	clock_format_rfc5322(terms->by_us, date);
+	if (terms->by_mode != BY_NONE)
+		bytes_printf(out, "Deliver-By-Date: %s\r\n", date);
 }
 
 static void append_status_part(const struct dsn *dsn, struct bytes *out)
@@ -230,7 +238,7 @@ static void append_status_part(const struct dsn *dsn, struct bytes *out)
 	append_clean(out, dsn->hostname);
 	clock_format_rfc5322(dsn->arrived_us, date);
 	bytes_printf(out, "\r\nArrival-Date: %s\r\n", date);
-	append_release(&dsn->terms, out);
+	append_terms(&dsn->terms, out);
 	for (size_t i = 0; i < dsn->count; i++)
 		append_failure_fields(&dsn->failures[i], out);
 }

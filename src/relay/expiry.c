@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* expiry.c - mail that waits for a provider longer than its route allows.
+/* expiry.c - mail that waits longer than its route, or its sender, allows.
  *
  * What is attempted expires at its deferral. What is not attempted, because every provider of its
  * route is set aside, is found here: a walk through the due rows of such queues, in due order, a
- * bounded number at a time. Those too old fail with a report; the others are not touched.
+ * bounded number at a time. Those too old fail with a report; the others are not touched. What the
+ * sender himself gave a time (RFC 2852) has an alarm in the spool, and is found by that.
  */
 #include "relay/private.h"
 
@@ -26,10 +27,9 @@ static struct reply last_reply(const struct delivery *d, size_t i)
 	return reply;
 }
 
-static void expire_delivery(struct relay *relay, const struct due_row *row,
-                            struct delivery *delivery)
+void attempt_expire(struct attempt *attempt)
 {
-	struct attempt *attempt = attempt_new(relay, row, delivery);
+	const struct delivery *delivery = attempt->delivery;
 	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
 	struct reply replies[SPOOL_RECIPIENTS_MAX] = { 0 };
 	size_t count = delivery->count;
@@ -41,6 +41,12 @@ static void expire_delivery(struct relay *relay, const struct due_row *row,
 	outcome_fates(attempt, fates);
 	for (size_t i = 0; i < count; i++)
 		reply_release(&replies[i]);
+}
+
+static void expire_delivery(struct relay *relay, const struct due_row *row,
+                            struct delivery *delivery)
+{
+	attempt_expire(attempt_new(relay, row, delivery));
 }
 
 static void look_at(struct relay *relay, const struct due_row *row)
@@ -120,4 +126,54 @@ void expiry_walk(struct relay *relay)
 	while (done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX &&
 	       (relay->expiry.in_line || next_line(relay)))
 		done += walk_line(relay);
+}
+
+/* ---- deadlines ------------------------------------------------------------- */
+
+/* In flight: its outcome sees to it. One that only waits for its provider is taken back. */
+static bool in_flight(struct relay *relay, const struct alarm *alarm)
+{
+	struct flight_key key = flight_key(alarm->id, alarm->n);
+	struct attempt *attempt = table_find(relay->flights, flight_span(&key));
+
+	if (attempt == NULL)
+		return false;
+	if (attempt->state != ATTEMPT_PARKED)
+		return true;
+	attempt_free(&attempt);
+	return false;
+}
+
+static void deadline_reached(struct relay *relay, const struct alarm *alarm)
+{
+	struct delivery *d;
+	struct due_row row;
+
+	if (in_flight(relay, alarm))
+		return;
+	d = memory_new(sizeof(*d));
+	if (!CALL(relay, delivery, alarm->id, alarm->n, d)) {
+		delivery_free(&d);
+		return;
+	}
+	row = (struct due_row){ d->queue, d->priority, d->class, d->due_us, alarm->id, alarm->n };
+	expire_delivery(relay, &row, d);
+}
+
+void deadline_walk(struct relay *relay)
+{
+	struct alarm alarms[ROWS_READ], from = { .time_us = 0 };
+	size_t count, done = 0;
+
+	if (relay->options.ports.alarms == NULL)
+		return;
+	do {
+		count = CALL(relay, alarms, &from, relay_wall(relay), alarms, ROWS_READ);
+		for (size_t i = 0; i < count && relay->bouncing < BOUNCING_MAX; i++) {
+			from = alarms[i];
+			from.n++;
+			deadline_reached(relay, &alarms[i]);
+		}
+		done += count;
+	} while (count == ROWS_READ && done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX);
 }

@@ -135,10 +135,17 @@ void outcome_send(struct attempt *attempt, struct transition *t, bool now)
 
 /* ---- its parts ------------------------------------------------------------- */
 
+bool delivery_late(const struct delivery *d, int64_t wall_us)
+{
+	return d->return_by_us > 0 && wall_us >= d->return_by_us;
+}
+
 bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us)
 {
 	const struct route *route = route_of_queue(relay->options.router, d->queue);
 
+	if (delivery_late(d, wall_us))
+		return true;
 	return route != NULL && route->settings != NULL && route->settings->expire_us > 0 &&
 	       wall_us - d->accepted_us >= route->settings->expire_us;
 }
@@ -165,6 +172,8 @@ static int64_t next_due(const struct relay *relay, const struct delivery *d)
 		wait = route->settings->retry_us[step];
 	}
 	due = relay_wall(relay) + wait + jitter_us(d, wait);
+	if (d->return_by_us > 0 && d->return_by_us < due)
+		due = d->return_by_us;
 	if (route == NULL || route->settings == NULL || route->settings->expire_us <= 0)
 		return due;
 	last = d->accepted_us + route->settings->expire_us;
@@ -278,6 +287,7 @@ static void add_failure(struct bounce_request *request, const struct attempt *at
 	recipient_copy(&f->to, &attempt->delivery->recipients[i].to);
 	reply_copy(&f->reply, fate->reply);
 	f->expired = fate->expired;
+	f->late = fate->expired && delivery_late(attempt->delivery, relay_wall(attempt->relay));
 	if (!fate->reply->local && attempt->pool != NULL && attempt->pool->provider->host != NULL)
 		f->remote = memory_text(attempt->pool->provider->host);
 }

@@ -236,6 +236,9 @@ void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates
 void outcome_unreadable(struct attempt *attempt); /* held for an operator */
 void outcome_send(struct attempt *attempt, struct transition *t, bool now);
 bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */
+/* Its sender wants it back: RFC 2852. */
+bool delivery_late(const struct delivery *d, int64_t wall_us);
+/* By that, or by its route. */
 bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us);
 
 /* ---- the relay ------------------------------------------------------------- */
@@ -290,6 +293,9 @@ struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */
 void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);
 void expiry_walk(struct relay *relay);
+void deadline_walk(struct relay *relay); /* what its sender wants back by now, wherever it waits */
+/* All recipients fail with the last words that were said of them. */
+void attempt_expire(struct attempt *attempt);
 /* The provider "discard": what a worker does for others. Takes the grant. */
 void discard_grant(struct relay *relay, const struct provider_settings *provider,
                    struct grant *grant);

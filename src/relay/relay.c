@@ -79,6 +79,7 @@ static void housekeeping(void *context)
 		unpark_ended(&relay->pools[i]);
 		pool_look_after(&relay->pools[i]);
 	}
+	deadline_walk(relay);
 	expiry_walk(relay);
 	budget_look_after(relay);
 	relay->pumping = false;

@@ -53,6 +53,7 @@ struct bounce_request {
 		struct reply reply;
 		char *remote; /* host that said it; NULL: we did */
 		bool expired;
+		bool late; /* expired by the sender's own time (RFC 2852) */
 	} * failures;
 	size_t count;
 	void *owner; /* the relay's attempt */
@@ -87,6 +88,9 @@ struct relay_ports {
 	 * relay_bounced() follows with the put, or with NULL when no bounce may or can be made
 	 * (null reverse-path, message gone). */
 	void (*bounce)(void *context, struct bounce_request *request);
+	/* As reader_alarms(). */
+	size_t (*alarms)(void *context, const struct alarm *from, int64_t until_us,
+	                 struct alarm *alarms_r, size_t max);
 };
 
 struct relay;

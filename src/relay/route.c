@@ -282,6 +282,8 @@ static void put_delivery(const struct routing *r, const struct route *route,
 	delivery->class = r->class;
 	delivery->due_us = hold ? CLOCK_NEVER : release;
 	delivery->accepted_us = release;
+	if (r->put->facts.terms.by_mode == BY_RETURN)
+		delivery->return_by_us = r->put->facts.terms.by_us;
 	delivery->recipients = memory_new_array(count, sizeof(*delivery->recipients));
 	delivery->count = count;
 	for (size_t i = 0; i < count; i++)

@@ -34,6 +34,11 @@ static void fill_row(const struct row *row, unsigned char *key, unsigned char *v
 		if (row->group > 0)
 			be32_store(key + DUE_N_AT, n);
 		break;
+	case TABLE_ALARM:
+		be64_store(key + ALARM_ID_AT, holes->id);
+		if (row->group > 0)
+			be32_store(key + ALARM_N_AT, n);
+		break;
 	case TABLE_INBOX:
 		be64_store(key + INBOX_SEQ_AT, holes->entries[row->group - 1].sequence);
 		if (be16_load(key + INBOX_SEQ_AT + 8) == 0)
@@ -289,6 +294,7 @@ static int change_claim(struct write *w, const struct transition *t)
 static int delete_delivery_rows(struct write *w, const struct transition *t, uint16_t from)
 {
 	struct key key = key_of_delivery(t->id, t->n, 0);
+	struct alarm alarm = { .id = t->id, .n = t->n };
 	struct span value;
 	uint16_t rows;
 	int rc = write_get(w, TABLE_DELIVERY, &key, &value);
@@ -296,8 +302,14 @@ static int delete_delivery_rows(struct write *w, const struct transition *t, uin
 	if (rc != 0)
 		return rc;
 	rows = record_rows(value);
+	alarm.time_us = record_return_by(value);
 	if (rows == 0)
 		return MDB_CORRUPTED;
+	/* A delivery that goes takes its alarm along; the others never change it. */
+	if (from == 0 && alarm.time_us > 0) {
+		key = key_of_alarm(&alarm);
+		rc = write_delete(w, TABLE_ALARM, &key);
+	}
 	for (uint16_t k = from; k < rows && rc == 0; k++) {
 		key = key_of_delivery(t->id, t->n, k);
 		rc = write_delete(w, TABLE_DELIVERY, &key);

@@ -27,7 +27,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_META] = "meta",   [TABLE_MESSAGE] = "message", [TABLE_BLOB] = "blob",
 	[TABLE_BODY] = "body",   [TABLE_GARBAGE] = "garbage", [TABLE_DELIVERY] = "delivery",
 	[TABLE_DUE] = "due",     [TABLE_CLAIM] = "claim",     [TABLE_INBOX] = "inbox",
-	[TABLE_QUOTA] = "quota",
+	[TABLE_QUOTA] = "quota", [TABLE_ALARM] = "alarm",
 };
 static const char *const mode_names[] = { [SPOOL_RELAY] = "relay", [SPOOL_CATCH] = "catch" };
 

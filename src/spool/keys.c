@@ -98,6 +98,16 @@ struct key key_of_claim(uint32_t provider, uint32_t slot)
 	return key;
 }
 
+struct key key_of_alarm(const struct alarm *alarm)
+{
+	struct key key = { .length = 0 };
+
+	key_u64(&key, alarm->time_us < 0 ? 0 : (uint64_t)alarm->time_us);
+	key_u64(&key, alarm->id);
+	key_u32(&key, alarm->n);
+	return key;
+}
+
 struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k)
 {
 	struct key key = { .length = 0 };
@@ -181,6 +191,16 @@ int key_parse_claim(struct span key, struct claim *claim_r)
 	claim_r->provider = be32_load(key.data);
 	claim_r->slot = be32_load(key.data + 4);
 	return 0;
+}
+
+int key_parse_alarm(struct span key, struct alarm *alarm_r)
+{
+	if (key.length != 20)
+		return -1;
+	alarm_r->time_us = (int64_t)be64_load(key.data);
+	alarm_r->id = be64_load(key.data + ALARM_ID_AT);
+	alarm_r->n = be32_load(key.data + ALARM_N_AT);
+	return alarm_r->time_us < 0 ? -1 : 0;
 }
 
 int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r)

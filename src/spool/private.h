@@ -64,6 +64,7 @@ enum table_number {
 	TABLE_CLAIM,
 	TABLE_INBOX,
 	TABLE_QUOTA,
+	TABLE_ALARM,
 	TABLE_COUNT
 };
 
@@ -73,6 +74,8 @@ enum table_number {
 #define DUE_N_AT      23
 #define DELIVERY_N_AT 8
 #define INBOX_SEQ_AT  4
+#define ALARM_ID_AT   8
+#define ALARM_N_AT    16
 #define ENTRY_ID_AT   3 /* in the value of an inbox entry's first row */
 
 struct key {
@@ -87,6 +90,7 @@ struct key key_of_garbage(uint8_t dead, uint64_t blob);
 struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k);
 struct key key_of_due(const struct due_row *row);
 struct key key_of_claim(uint32_t provider, uint32_t slot);
+struct key key_of_alarm(const struct alarm *alarm);
 struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k);
 struct key key_of_text(const char *text); /* meta; cut at KEY_MAX */
 struct key key_of_inbox_tally(uint32_t inbox);
@@ -98,6 +102,7 @@ int key_parse_garbage(struct span key, uint8_t *dead_r, uint64_t *blob_r);
 int key_parse_delivery(struct span key, uint64_t *id_r, uint32_t *n_r, uint16_t *k_r);
 int key_parse_due(struct span key, struct due_row *row_r);
 int key_parse_claim(struct span key, struct claim *claim_r);
+int key_parse_alarm(struct span key, struct alarm *alarm_r);
 int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r);
 /* The key after which the rows of the next line (queue, priority, class) begin; -1: none. */
 int key_of_next_line(const struct due_row *line, struct key *key_r);
@@ -156,6 +161,8 @@ int record_decode_delivery(struct span value, struct delivery *delivery_r);
 int record_decode_entry(struct span value, uint64_t *id_r, struct span *summary_r);
 /* How many rows a long record has, from its first row; 0: not one. */
 uint16_t record_rows(struct span first_row);
+/* return_by_us of the delivery whose first row that is; 0: none. */
+int64_t record_return_by(struct span first_row);
 
 /* ---- ids (id.c) ------------------------------------------------------------------ */
 

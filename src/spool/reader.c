@@ -358,6 +358,26 @@ size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us
 	return count;
 }
 
+size_t reader_alarms(struct reader *r, const struct alarm *from, int64_t until_us,
+                     struct alarm *alarms_r, size_t max)
+{
+	struct key key = key_of_alarm(from);
+	struct span found, value;
+	size_t count = 0;
+	bool more;
+
+	begin(r);
+	for (more = seek(r, TABLE_ALARM, &key, &found, &value); more && count < max;
+	     more = next(r, TABLE_ALARM, &found, &value)) {
+		if (key_parse_alarm(found, &alarms_r[count]) != 0 ||
+		    alarms_r[count].time_us > until_us)
+			break;
+		count++;
+	}
+	end(r);
+	return count;
+}
+
 void reader_claims(struct reader *r, void (*each)(void *context, const struct claim *claim),
                    void *context)
 {

@@ -216,6 +216,16 @@ uint16_t record_rows(struct span first_row)
 	return be16_load(first_row.data + 1);
 }
 
+/* version, rows, queue, generation, priority, class, due, accepted, attempts, pin and its end */
+#define RETURN_BY_AT (1 + 2 + 4 + 8 + 1 + 2 + 8 + 8 + 4 + 4 + 8)
+
+int64_t record_return_by(struct span first_row)
+{
+	if (first_row.length < RETURN_BY_AT + 8 || first_row.data[0] < 2)
+		return 0;
+	return (int64_t)be64_load(first_row.data + RETURN_BY_AT);
+}
+
 static void put_optional(struct bytes *out, const char *text)
 {
 	bytes_put_u8(out, text != NULL);

@@ -79,6 +79,13 @@ void rows_of_delivery(struct bytes *rows, const struct delivery *delivery, uint1
 	             (struct row){ .table = TABLE_DELIVERY, .group = group, .append = append },
 	             delivery_key, (void *)(uintptr_t)delivery, &record, piece);
 	bytes_release(&record);
+	if (delivery->return_by_us > 0) {
+		struct alarm alarm = { delivery->return_by_us, delivery->id, delivery->n };
+
+		key = key_of_alarm(&alarm);
+		rows_add(rows, (struct row){ .table = TABLE_ALARM, .group = group }, &key,
+		         span_of(NULL, 0));
+	}
 	if (!with_due)
 		return;
 	key = key_of_due(&due);

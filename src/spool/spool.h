@@ -141,6 +141,13 @@ struct due_row {
 	uint32_t n;
 };
 
+/* When a delivery has to be looked at, wherever it waits (RFC 2852). */
+struct alarm {
+	int64_t time_us; /* wall clock: the delivery's return_by_us */
+	uint64_t id;
+	uint32_t n;
+};
+
 struct claim {
 	uint32_t provider;
 	uint32_t slot; /* the dispatcher's number for the attempt; unique among open claims of all
@@ -311,6 +318,9 @@ bool reader_due_line(struct reader *r, struct due_row *line);
  */
 size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us,
                   struct due_row *rows_r, size_t max);
+/* Alarms up to until_us, from `from` on (inclusive), at most max, the earliest first. */
+size_t reader_alarms(struct reader *r, const struct alarm *from, int64_t until_us,
+                     struct alarm *alarms_r, size_t max);
 /* All claims (at start: those a crash left). Calls each() after the read transaction has ended. */
 void reader_claims(struct reader *r, void (*each)(void *context, const struct claim *claim),
                    void *context);

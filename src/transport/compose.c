@@ -58,6 +58,10 @@ void compose_mail(struct bytes *out, const struct transaction *t, const struct p
 		bytes_printf(out, " ENVID=%s", t->envid);
 	if (facts->mt_priority && t->terms.priority != 0)
 		bytes_printf(out, " MT-PRIORITY=%d", t->terms.priority);
+	if (facts->deliver_by && t->terms.by_mode != BY_NONE)
+		bytes_printf(out, " BY=%" PRId64 ";%c%s", t->by_left_s,
+		             t->terms.by_mode == BY_RETURN ? 'R' : 'N',
+		             t->terms.by_trace ? "T" : "");
 	bytes_append_text(out, "\r\n");
 }
 

@@ -53,7 +53,8 @@ struct transaction {
 	enum envelope_ret ret;
 	char *envid;
 	struct envelope_terms terms;
-	uint64_t size; /* octets, for SIZE= (an estimate is allowed, RFC 1870 5) */
+	int64_t by_left_s; /* until terms.by_us, when it was handed over */
+	uint64_t size;     /* octets, for SIZE= (an estimate is allowed, RFC 1870 5) */
 	struct recipient *recipients;
 	size_t count;
 	struct source *source;
@@ -73,7 +74,7 @@ void transaction_free(struct transaction **t); /* with its source */
 /* What the peer allows, from its EHLO (after TLS). */
 struct peer_facts {
 	bool pipelining, eight_bit_mime, smtputf8, dsn, chunking, enhanced_codes, size;
-	bool mt_priority;
+	bool mt_priority, deliver_by;
 	uint64_t size_max;                     /* 0: none said */
 	uint64_t recipients_max, messages_max; /* RFC 9422 LIMITS; 0: none said */
 	bool tls;

@@ -104,6 +104,10 @@ static void describe_terms(struct bytes *out, const struct message_facts *facts)
 {
 	if (facts->terms.priority != 0)
 		bytes_printf(out, " priority=%d", facts->terms.priority);
+	if (facts->terms.by_mode != BY_NONE)
+		bytes_printf(out, " by=%c%s%lld", facts->terms.by_mode == BY_RETURN ? 'r' : 'n',
+		             facts->terms.by_trace ? "t" : "",
+		             (long long)((facts->terms.by_us - facts->trace.time_us) / CLOCK_SEC));
 	if (facts->terms.release_us > 0)
 		bytes_printf(
 			out, " wait=%llds",

@@ -46,7 +46,7 @@ def test_ehlo_lists_the_extensions(daemon):
         assert client.esmtp_features == {"pipelining": "", "8bitmime": "",
                                          "size": str(50 * 1024 * 1024),
                                          "enhancedstatuscodes": "", "dsn": "",
-                                         "smtputf8": "", "chunking": "", "mt-priority": "",
+                                         "smtputf8": "", "chunking": "", "mt-priority": "", "deliverby": "60",
                                          "limits": "RCPTMAX=1000"}
 
 

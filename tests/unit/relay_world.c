@@ -185,6 +185,7 @@ static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 		              .accepted_us = clock_wall(&w->clock.clock),
 		              .count = mail->recipients > 0 ? mail->recipients : 1 };
 
+	d.return_by_us = mail->by_us > 0 ? d.accepted_us + mail->by_us : 0;
 	d.due_us = mail->held ? CLOCK_NEVER : d.accepted_us + mail->wait_us;
 	d.recipients = memory_new_array(d.count, sizeof(*d.recipients));
 	for (size_t i = 0; i < d.count; i++) {
@@ -288,6 +289,23 @@ static uint64_t port_size(void *context, uint64_t id)
 {
 	(void)id;
 	return ((struct world *)context)->size;
+}
+
+static size_t port_alarms(void *context, const struct alarm *from, int64_t until_us,
+                          struct alarm *alarms_r, size_t max)
+{
+	struct world *w = context;
+	size_t count = 0;
+
+	/* In order of acceptance: near enough for those who ask once. */
+	for (size_t i = 0; i < w->stored_count && count < max; i++) {
+		const struct delivery *d = &w->stored[i]->d;
+
+		if (!w->stored[i]->gone && d->return_by_us > 0 && d->return_by_us <= until_us &&
+		    d->return_by_us >= from->time_us)
+			alarms_r[count++] = (struct alarm){ d->return_by_us, d->id, d->n };
+	}
+	return count;
 }
 
 /* As the writer verifies. */
@@ -492,7 +510,7 @@ void world_start(struct world *w)
 		.context = w,
 		.ports = { host_open, host_finish, host_grant, port_due_line, port_due,
 		           port_delivery, port_deliveries, port_size, port_claim, port_outcome,
-		           port_outcome, port_bounce },
+		           port_outcome, port_bounce, port_alarms },
 	};
 	struct bytes error = { 0 };
 

@@ -104,6 +104,7 @@ struct world_mail {
 	int64_t wait_us;
 	unsigned notify;
 	bool held;
+	int64_t by_us; /* returned when it is so old (RFC 2852); 0: never */
 };
 uint64_t world_mail(struct world *w, const struct world_mail *mail);
 void world_mails(struct world *w, const struct world_mail *mail, size_t count);

@@ -122,6 +122,7 @@ static const char *see_delivery(struct checker *c, struct span key, struct span 
 	struct head head;
 	struct span head_row;
 	struct due_row due;
+	struct alarm alarm;
 	uint64_t id;
 	uint32_t n;
 	uint16_t k;
@@ -144,11 +145,29 @@ static const char *see_delivery(struct checker *c, struct span key, struct span 
 	d.id = id;
 	d.n = n;
 	due = lab_due_of(&d);
+	alarm = (struct alarm){ d.return_by_us, id, n };
+	if (d.return_by_us > 0 && !has(c, TABLE_ALARM, key_of_alarm(&alarm))) {
+		delivery_release(&d);
+		return wrong("a delivery without its alarm");
+	}
 	there = has(c, TABLE_DUE, key_of_due(&due));
 	delivery_release(&d);
 	if (there == is_claimed(c, id, n))
 		return wrong(there ? "a claimed delivery is due" : "a delivery without due row");
 	c->unclaimed += there;
+	return NULL;
+}
+
+static const char *see_alarm(struct checker *c, struct span key, struct span value)
+{
+	struct alarm alarm;
+	struct span first;
+
+	if (key_parse_alarm(key, &alarm) != 0 || value.length != 0)
+		return wrong("an alarm cannot be read");
+	if (!get(c, TABLE_DELIVERY, key_of_delivery(alarm.id, alarm.n, 0), &first) ||
+	    record_return_by(first) != alarm.time_us)
+		return wrong("an alarm without its delivery");
 	return NULL;
 }
 
@@ -321,6 +340,8 @@ const char *lab_check(struct spool *sp)
 		bad = each_row(&c, TABLE_DELIVERY, see_delivery);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_DUE, see_due);
+	if (bad == NULL)
+		bad = each_row(&c, TABLE_ALARM, see_alarm);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_MESSAGE, see_message);
 	if (bad == NULL)

@@ -225,6 +225,43 @@ static void splits(void **state)
 	assert_int_equal(n[0], 3);
 }
 
+/* RFC 2852: an alarm for each part, from the put to its end, whatever happens between. */
+static void alarms(void **state)
+{
+	struct lab *lab = *state;
+	struct put *put = lab_message(lab, 10);
+	struct delivery *d = lab_delivery(1, 0, 0, 5, 3);
+	struct alarm found[4], from = { .time_us = 0 };
+	struct transition *t;
+	uint64_t id;
+
+	d->return_by_us = 1000;
+	put_add_delivery(put, d);
+	assert_int_equal(lab_put(lab, put, &id), 0);
+	assert_int_equal(reader_alarms(lab->reader, &from, 999, found, 4), 0);
+	assert_int_equal(reader_alarms(lab->reader, &from, 1000, found, 4), 1);
+	assert_true(found[0].time_us == 1000 && found[0].id == id && found[0].n == 1);
+	t = lab_to_claim(lab, id, 1, 1);
+	transition_apart(t, lab_read(lab, id, 1));
+	assert_int_equal(lab_claim(lab, t), 0);
+	lab_is_good(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), 2);
+	assert_int_equal(lab_outcome(lab, lab_to_defer(lab, id, 1, 1, 77)), 0);
+	lab_is_good(lab);
+	assert_int_equal(reader_alarms(lab->reader, &from, 2000, found, 4), 2);
+	assert_true(found[1].id == id && found[1].n == 2);
+	found[0].n++;
+	assert_int_equal(reader_alarms(lab->reader, &found[0], 2000, found, 4), 1);
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 2)), 0);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 2)), 0);
+	lab_is_good(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), 1);
+	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 2, 3)), 0);
+	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 2, 3)), 0);
+	lab_is_good(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), 0);
+}
+
 /* The failure and its bounce are one transaction; the bounce is due at once. */
 static void bounces(void **state)
 {
@@ -418,6 +455,7 @@ int main(void)
 		CASE(moves),
 		CASE(expires),
 		CASE(splits),
+		CASE(alarms),
 		CASE(bounces),
 		CASE(holds),
 		CASE(discards),

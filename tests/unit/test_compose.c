@@ -10,7 +10,7 @@ static const struct peer_facts all = {
 	.pipelining = true, .eight_bit_mime = true, .smtputf8 = true, .dsn = true, .size = true
 };
 static const struct peer_facts none;
-static const struct peer_facts ranks = { .mt_priority = true };
+static const struct peer_facts ranks = { .mt_priority = true, .deliver_by = true };
 
 static struct transaction *make(void)
 {
@@ -58,6 +58,16 @@ static void test_mail(void **state)
 	mail_is(t, &none, "MAIL FROM:<a@example.org>\r\n");
 	mail_is(t, &ranks, "MAIL FROM:<a@example.org> MT-PRIORITY=-4\r\n");
 	t->terms.priority = 0;
+	t->terms.by_mode = BY_RETURN;
+	t->terms.by_trace = true;
+	t->by_left_s = 90;
+	mail_is(t, &none, "MAIL FROM:<a@example.org>\r\n");
+	mail_is(t, &ranks, "MAIL FROM:<a@example.org> BY=90;RT\r\n");
+	t->terms.by_mode = BY_NOTIFY;
+	t->terms.by_trace = false;
+	t->by_left_s = -7;
+	mail_is(t, &ranks, "MAIL FROM:<a@example.org> BY=-7;N\r\n");
+	t->terms.by_mode = BY_NONE;
 	t->ret = RET_FULL;
 	t->body = BODY_7BIT;
 	t->smtputf8 = false;

@@ -220,6 +220,7 @@ static void test_a_plain_failure(void **state)
 	f.to.orcpt = (char *)"rfc822;No+2Bbody@example.org";
 	dsn.envid = "QQ+2B1";
 	dsn.terms.hold_for_s = 3600;
+	dsn.terms.by_mode = BY_NOTIFY;
 	read_report(&r, &dsn);
 	assert_string_equal(the(&r.header, "From"),
 	                    "Mail Delivery System <MAILER-DAEMON@relay.example.net>");
@@ -240,6 +241,7 @@ static void test_a_plain_failure(void **state)
 	assert_string_equal(the(&r.message, "Original-Envelope-Id"), "QQ+1");
 	assert_non_null(the(&r.message, "Arrival-Date"));
 	assert_string_equal(the(&r.message, "Future-Release-Request"), "for;3600");
+	assert_non_null(the(&r.message, "Deliver-By-Date"));
 	assert_int_equal(r.recipient_count, 1);
 	assert_string_equal(the(&r.recipients[0], "Original-Recipient"),
 	                    "rfc822; No+body@example.org");
@@ -293,6 +295,11 @@ static void test_status_agrees_with_the_reply(void **state)
 	(void)state;
 	read_report(&r, &dsn);
 	assert_string_equal(the(&r.recipients[0], "Status"), "5.0.0");
+	report_release(&r);
+	/* RFC 2852: its sender's time has come. */
+	f.expired = f.late = true;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.recipients[0], "Status"), "5.4.7");
 	report_release(&r);
 	reply_release(&f.reply);
 }

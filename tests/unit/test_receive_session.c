@@ -26,7 +26,7 @@ static void ehlo_lists_exactly_what_is_there(void **state)
 	assert_string_equal(server_say(&v, "EHLO x\r\n"),
 	                    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1048576\r\n"
 	                    "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n"
-	                    "250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=1000\r\n"
+	                    "250-MT-PRIORITY\r\n250-DELIVERBY 60\r\n250-LIMITS RCPTMAX=1000\r\n"
 	                    "250 ENHANCEDSTATUSCODES\r\n");
 	v.listener.auth = AUTH_ANY;
 	assert_non_null(strstr(server_say(&v, "EHLO x\r\n"), "\r\n250-AUTH PLAIN LOGIN\r\n"));

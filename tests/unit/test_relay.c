@@ -368,6 +368,53 @@ static void test_mail_expires_while_its_provider_is_away(void **state)
 	world_release(&w);
 }
 
+/* RFC 2852: wherever it waits, it comes back within a minute of its time, and is not sent later. */
+static void test_late_mail_comes_back(void **state)
+{
+	static const struct rate slow = { .count = 1, .period_us = CLOCK_HOUR };
+	static const struct {
+		enum host_mode mode;
+		bool deferring, limited, held;
+	} rows[] = {
+		{ .mode = HOST_REFUSES },
+		{ .deferring = true },
+		{ .limited = true },
+		{ .held = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world_mail mail = { .by_us = 10 * CLOCK_MIN, .held = rows[i].held };
+		struct rate rate = slow;
+		struct world w;
+		size_t sent;
+
+		world_init(&w, 1, 1);
+		w.hosts[0].mode = rows[i].mode;
+		if (rows[i].deferring)
+			w.hosts[0].answer = says_451;
+		if (rows[i].limited) {
+			w.providers[0].rates = &rate;
+			w.providers[0].rate_count = 1;
+		}
+		w.routes[0].expire_us = 5 * CLOCK_DAY;
+		world_start(&w);
+		relay_start(w.relay);
+		if (rows[i].limited)
+			world_mail(&w, &plain); /* takes the only token */
+		world_pass(&w, CLOCK_SEC);
+		world_mail(&w, &mail);
+		world_pass(&w, 10 * CLOCK_MIN - CLOCK_SEC);
+		sent = w.sent;
+		assert_int_equal(w.bounced, 0);
+		world_pass(&w, CLOCK_MIN);
+		assert_int_equal(w.bounced, 1);
+		assert_int_equal(w.sent, sent);
+		assert_int_equal(world_left(&w), 0);
+		world_release(&w);
+	}
+}
+
 static void test_deliveries_are_split_to_fit(void **state)
 {
 	struct world w;
@@ -453,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_failures_are_reported_or_not),
 		cmocka_unit_test(test_expired_mail_is_reported),
 		cmocka_unit_test(test_mail_expires_while_its_provider_is_away),
+		cmocka_unit_test(test_late_mail_comes_back),
 		cmocka_unit_test(test_deliveries_are_split_to_fit),
 		cmocka_unit_test(test_too_large_for_the_peer),
 		cmocka_unit_test(test_discard_takes_everything),
