@@ -185,8 +185,14 @@ static int prepare_provider_tls(struct daemon *d, size_t i, struct bytes *error)
 
 	if (p->kind != PROVIDER_SMTP || p->tls == PROVIDER_TLS_NEVER)
 		return 0;
-	return tls_context_new_client(&d->provider_tls[i], trust[p->verify], p->tls_ca, p->tls_pin,
-	                              error);
+	if (tls_context_new_client(&d->provider_tls[i], trust[p->verify], p->tls_ca, p->tls_pin,
+	                           error) < 0)
+		return -1;
+	tls_context_set_minimum(d->provider_tls[i], p->tls_1_3 ? TLS_VERSION_1_3 : TLS_VERSION_1_2);
+	if (p->tls_certificate == NULL)
+		return 0;
+	return tls_context_set_certificate(d->provider_tls[i], p->tls_certificate, p->tls_key,
+	                                   error);
 }
 
 int prepare_tls(struct daemon *d, struct bytes *error)

@@ -44,27 +44,42 @@ static void check_login(const struct settings *s, size_t index, struct problems 
 			"tls-verify = \"pin:sha256/...\"");
 }
 
+static void check_file(const struct settings *s, size_t index, const char *option, const char *path,
+                       struct problems *problems)
+{
+	struct place place = { s, SECTION_PROVIDER, index, option };
+	int fd;
+
+	if (path == NULL)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		problem_at(problems, &place, "%s cannot be read: %s", path, strerror(errno));
+	else
+		close(fd);
+}
+
 static void check_provider_tls(const struct settings *s, size_t index, struct problems *problems)
 {
 	const struct provider_settings *p = &s->providers[index];
 	struct place url = { s, SECTION_PROVIDER, index, "url" };
 	struct place verify = { s, SECTION_PROVIDER, index, "tls-verify" };
-	struct place ca = { s, SECTION_PROVIDER, index, "tls-ca" };
+	struct place certificate = { s, SECTION_PROVIDER, index, "tls-certificate" };
+	struct place key = { s, SECTION_PROVIDER, index, "tls-key" };
 	bool beyond = !host_is_loopback(p->host);
-	int fd = -1;
 
 	if (p->tls == PROVIDER_TLS_NEVER && beyond)
 		note_at(problems, &url,
 		        "mail to %s goes without TLS: everybody on the way can read it", p->host);
 	else if (p->verify == TLS_VERIFY_OFF && beyond)
 		note_at(problems, &verify, "the server %s is not verified", p->host);
-	if (p->tls_ca == NULL)
-		return;
-	fd = open(p->tls_ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		problem_at(problems, &ca, "%s cannot be read: %s", p->tls_ca, strerror(errno));
-	else
-		close(fd);
+	check_file(s, index, "tls-ca", p->tls_ca, problems);
+	check_file(s, index, "tls-certificate", p->tls_certificate, problems);
+	check_file(s, index, "tls-key", p->tls_key, problems);
+	if (p->tls_certificate != NULL && p->tls_key == NULL)
+		problem_at(problems, &certificate, "write tls-key = \"FILE\" besides");
+	else if (p->tls_certificate == NULL && p->tls_key != NULL)
+		problem_at(problems, &key, "write tls-certificate = \"FILE\" besides");
 }
 
 static bool inbox_exists(const struct settings *s, const char *name)

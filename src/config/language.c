@@ -44,6 +44,11 @@ static const struct choice provider_auth_choices[] = {
 	{ "oauthbearer", PROVIDER_AUTH_OAUTHBEARER, true },
 	{ NULL, 0, false },
 };
+static const struct choice version_choices[] = {
+	{ "1.2", false, false },
+	{ "1.3", true, false },
+	{ NULL, 0, false },
+};
 static const struct choice newline_choices[] = {
 	{ "normalize", false, false },
 	{ "reject", true, false },
@@ -179,6 +184,10 @@ static const struct setting provider_options[] = {
 	{ "password", SETTING_REFUSED, 0, 0, 0, 0, NULL, NULL },
 	{ "tls-verify", SETTING_VERIFY, 0, 0, 0, 0, NULL, "full" },
 	{ "tls-ca", SETTING_TEXT, PROVIDER(tls_ca), 0, 0, 0, NULL, NULL },
+	{ "tls-min-version", SETTING_CHOICE_FLAG, PROVIDER(tls_1_3), 0, 0, 0, version_choices,
+	  "1.2" },
+	{ "tls-certificate", SETTING_TEXT, PROVIDER(tls_certificate), 0, 0, 0, NULL, NULL },
+	{ "tls-key", SETTING_TEXT, PROVIDER(tls_key), 0, 0, 0, NULL, NULL },
 	{ "connections", SETTING_COUNT, PROVIDER(connections), 0, 1, 1000, NULL, "10" },
 	{ "messages-per-connection", SETTING_COUNT, PROVIDER(messages_per_connection), 0, 1,
 	  LIMIT_COUNT, NULL, "100" },

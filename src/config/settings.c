@@ -49,6 +49,8 @@ static void provider_release(struct provider_settings *p)
 	free(p->host);
 	free(p->tls_ca);
 	free(p->tls_pin);
+	free(p->tls_certificate);
+	free(p->tls_key);
 	free(p->login);
 	free(p->password_file);
 	free(p->password_env);

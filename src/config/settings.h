@@ -149,8 +149,10 @@ struct provider_settings {
 	uint16_t port;
 	enum provider_tls tls;
 	enum tls_verify verify;
-	char *tls_ca;  /* file; NULL: the system's store */
-	char *tls_pin; /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
+	char *tls_ca;                    /* file; NULL: the system's store */
+	bool tls_1_3;                    /* tls-min-version = "1.3", else 1.2 */
+	char *tls_certificate, *tls_key; /* files: who we are; NULL: nobody */
+	char *tls_pin;                   /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
 	enum provider_auth auth;
 	char *login;         /* NULL: no AUTH */
 	char *password;      /* NULL without login; wiped by settings_release() */

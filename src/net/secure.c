@@ -128,6 +128,8 @@ void secure_start(struct stream *s, struct tls_context *tls, const char *peer_na
 		            peer_name == NULL ? "" : peer_name);
 		return;
 	}
+	if (!SSL_is_server(secure->ssl))
+		tls_sessions_resume(secure->ssl);
 	/* What the owner wrote before goes first, in clear. */
 	s->sent += before.length;
 	flow_append(&s->wire, before.data, before.length);
@@ -242,6 +244,11 @@ bool stream_is_tls(const struct stream *s)
 	return s->secure != NULL && s->secure->done;
 }
 
+bool stream_tls_resumed(const struct stream *s)
+{
+	return stream_is_tls(s) && SSL_session_reused(s->secure->ssl) == 1;
+}
+
 const char *stream_tls_description(const struct stream *s)
 {
 	return stream_is_tls(s) ? s->secure->description : NULL;
@@ -298,6 +305,10 @@ void secure_free(struct secure **sp)
 	if (secure == NULL)
 		return;
 	*sp = NULL;
+	/* Since TLS 1.1 a session is no worse for an end without close_notify; OpenSSL would not
+	 * resume it. */
+	if (secure->done)
+		SSL_set_shutdown(secure->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(secure->ssl);
 	flow_release(&secure->early);
 	tls_peer_release(&secure->peer);

@@ -19,6 +19,7 @@ net_sources = \
 	src/net/tls.c \
 	src/net/tls.h \
 	src/net/tls_private.h \
+	src/net/tls_sessions.c \
 	src/net/tls_verify.c \
 	src/net/watch.c \
 	src/net/wire.c

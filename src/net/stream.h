@@ -108,6 +108,9 @@ bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL; valid while the stream lives. */
 const char *stream_tls_description(const struct stream *s);
 
+/* The handshake was short: both sides remembered an earlier one. */
+bool stream_tls_resumed(const struct stream *s);
+
 /* "127.0.0.1", "::1", "unix:uid=1000", "memory"; valid while the stream lives. */
 const char *stream_peer(const struct stream *s);
 const char *stream_peer_port(const struct stream *s);

@@ -88,14 +88,15 @@ static const char *cure_of_key(void)
 	}
 }
 
-static int load_server(SSL_CTX *ssl, const char *certificate, const char *key, struct bytes *error)
+static int load_identity(SSL_CTX *ssl, const char *certificate, const char *key,
+                         struct bytes *error)
 {
 	if (readable("certificate", certificate, error) < 0 || readable("key", key, error) < 0)
 		return -1;
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ssl, certificate) != 1)
 		return fail_file(error, "certificate", certificate,
-		                 " (PEM is expected, the server's own certificate first)");
+		                 " (PEM is expected, the own certificate first)");
 	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(ssl) != 1)
 		return fail_file(error, "key", key, cure_of_key());
@@ -142,7 +143,7 @@ int tls_context_new_server(struct tls_context **tls_r, const char *name, const c
 		bytes_append_text(error, "cannot make a TLS context: out of memory");
 		return -1;
 	}
-	if (load_server(ssl, certificate, key, error) < 0) {
+	if (load_identity(ssl, certificate, key, error) < 0) {
 		SSL_CTX_free(ssl);
 		return -1;
 	}
@@ -199,11 +200,25 @@ int tls_context_new_client(struct tls_context **tls_r, enum tls_trust trust, con
 	} else if (trust != TLS_TRUST_OFF) {
 		rc = load_trust(ssl, ca, error);
 	}
+	if (rc == 0 && trust != TLS_TRUST_OFF) /* who was not verified is nobody to come back to */
+		tls_sessions_install(ssl);
 	if (rc == 0)
 		return context_wrap(tls_r, ssl, demand);
 	SSL_CTX_free(ssl);
 	free(demand);
 	return -1;
+}
+
+void tls_context_set_minimum(struct tls_context *tls, enum tls_version minimum)
+{
+	SSL_CTX_set_min_proto_version(tls->ssl,
+	                              minimum == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+}
+
+int tls_context_set_certificate(struct tls_context *tls, const char *certificate, const char *key,
+                                struct bytes *error)
+{
+	return load_identity(tls->ssl, certificate, key, error);
 }
 
 struct tls_context *tls_context_share(const struct tls_context *tls)

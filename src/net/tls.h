@@ -26,6 +26,12 @@ enum tls_trust { TLS_TRUST_FULL, TLS_TRUST_CA, TLS_TRUST_PIN, TLS_TRUST_OFF };
  * of the peer's SPKI (TLS_TRUST_PIN). */
 int tls_context_new_client(struct tls_context **tls_r, enum tls_trust trust, const char *ca,
                            const char *pin, struct bytes *error);
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+/* Before its first use: nothing older than this. */
+void tls_context_set_minimum(struct tls_context *tls, enum tls_version minimum);
+/* Before its first use: what a client shows to a server that asks who it is. -1 with *error. */
+int tls_context_set_certificate(struct tls_context *tls, const char *certificate, const char *key,
+                                struct bytes *error);
 void tls_context_free(struct tls_context **tls);
 
 /* Makes a self-signed certificate and key for `hostname` (and localhost, 127.0.0.1, ::1) in PEM

@@ -18,6 +18,10 @@ struct tls_demand {
 
 SSL_CTX *tls_ssl_context(const struct tls_context *tls);
 
+/* tls_sessions.c: a client's */
+void tls_sessions_install(SSL_CTX *ssl_context);
+void tls_sessions_resume(SSL *ssl); /* if one is kept; before the handshake */
+
 /* tls_verify.c */
 
 /* Takes the demand. */

@@ -127,6 +127,10 @@ static void providers(void **state)
 		{ "provider \"p\" { url = \"smtp://mx\"  tls-ca = \"none.pem\" }\n",
 		  "t.conf:1: provider \"p\": tls-ca: none.pem cannot be read: No such file or "
 		  "directory" },
+		{ "provider \"p\" { url = \"smtp://mx\"  tls-key = \"/dev/null\" }\n",
+		  "t.conf:1: provider \"p\": tls-key: write tls-certificate = \"FILE\" besides" },
+		{ "provider \"p\" { url = \"smtp://mx\"  tls-certificate = \"/dev/null\" }\n",
+		  "t.conf:1: provider \"p\": tls-certificate: write tls-key = \"FILE\" besides" },
 		{ "provider \"a b\" { url = \"smtp://mx\" }\n",
 		  "t.conf:1: provider \"a b\": write a name of letters, digits and . _ -, at most "
 		  "64 "

@@ -38,7 +38,8 @@ static const char whole[] =
 	"  tls-verify = \"pin:sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"\n"
 	"  connections = 4  messages-per-connection = 50  recipients-per-message = 20\n"
 	"  pipeline = 5  connect-timeout = \"10s\"  idle-timeout = \"30s\"\n"
-	"  connection-age = \"10min\"\n"
+	"  connection-age = \"10min\"  tls-min-version = \"1.3\"\n"
+	"  tls-certificate = \"/dev/null\"  tls-key = \"/dev/null\"\n"
 	"  rate = { \"14/s burst 28\" }\n"
 	"  rate += { \"50000 recipients/d\" }\n"
 	"}\n"
@@ -92,6 +93,9 @@ static void check_whole_providers(const struct settings *s)
 	assert_int_equal(p->tls, PROVIDER_TLS_STARTTLS);
 	assert_int_equal(p->verify, TLS_VERIFY_PIN);
 	assert_string_equal(p->tls_pin, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+	assert_true(p->tls_1_3);
+	assert_string_equal(p->tls_certificate, "/dev/null");
+	assert_string_equal(p->tls_key, "/dev/null");
 	assert_string_equal(p->login, "AKIA");
 	assert_string_equal(p->password, "open sesame");
 	assert_int_equal(p->connections, 4);
