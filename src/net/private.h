@@ -90,6 +90,7 @@ struct stream {
 	struct flow wire;          /* TLS: as the peer gets it */
 	char *failure;             /* why, for closed() */
 	uint64_t sent;
+	size_t read_size; /* of one recv() */
 	int fd;
 	unsigned char due;
 	bool reading; /* the read event is armed */

@@ -86,6 +86,7 @@ static struct stream *stream_make(struct loop *loop, int fd, const struct stream
 
 	s->loop = loop;
 	s->fd = fd;
+	s->read_size = STREAM_READ_SIZE;
 	s->events = events == NULL ? &stream_no_events : events;
 	s->context = context;
 	list_init(&s->flush_link);
@@ -174,6 +175,11 @@ void stream_wipe(struct stream *s, size_t length)
 		memory_wipe((unsigned char *)(uintptr_t)input.data, length);
 }
 
+void stream_set_read_size(struct stream *s, size_t octets)
+{
+	s->read_size = octets < STREAM_READ_SIZE ? octets : STREAM_READ_SIZE;
+}
+
 void stream_pause(struct stream *s)
 {
 	s->paused = true;
@@ -246,7 +252,7 @@ void stream_read_turn(struct stream *s)
 		wire_arm_read(s, false);
 		return;
 	}
-	got = wire_receive(s, raw, STREAM_READ_SIZE);
+	got = wire_receive(s, raw, s->read_size);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (s->closing) {

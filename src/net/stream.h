@@ -84,6 +84,9 @@ void stream_consume(struct stream *s, size_t length);
 /* Overwrites the first `length` octets of the input, which held a secret; consume them next. No
  * other copy of what is left unconsumed exists in the stream. */
 void stream_wipe(struct stream *s, size_t length);
+/* At most so many octets are received at a time, so that less is left while it is paused; default
+ * and most: STREAM_READ_SIZE. */
+void stream_set_read_size(struct stream *s, size_t octets);
 /* Backpressure: no recv() and no readable() until resumed. Nothing that has arrived is lost. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

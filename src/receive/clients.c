@@ -28,6 +28,7 @@ struct clients {
 	unsigned char key[16];
 	struct rates *rates;
 	_Atomic size_t distinct; /* slots of clients that are in use */
+	_Atomic size_t contents; /* messages that are received */
 	_Atomic uint64_t slots[SETS][SLOTS];
 };
 
@@ -48,6 +49,28 @@ struct rates *clients_rates(struct clients *clients)
 size_t clients_distinct(const struct clients *clients)
 {
 	return atomic_load_explicit(&clients->distinct, memory_order_relaxed);
+}
+
+void clients_content_begin(struct clients *clients)
+{
+	if (clients != NULL)
+		atomic_fetch_add_explicit(&clients->contents, 1, memory_order_relaxed);
+}
+
+void clients_content_end(struct clients *clients)
+{
+	if (clients != NULL)
+		atomic_fetch_sub_explicit(&clients->contents, 1, memory_order_relaxed);
+}
+
+size_t clients_content_share(const struct clients *clients, size_t least, size_t most)
+{
+	size_t count = clients == NULL ? 0 : atomic_load(&clients->contents);
+	size_t share = CONTENT_BUDGET / (count > 0 ? count : 1);
+
+	if (share > most)
+		return most;
+	return share > least ? share : least;
 }
 
 void clients_free(struct clients **clients)

@@ -30,6 +30,7 @@ struct data {
 	enum session_state back;     /* stray: where the session was, and will be again */
 	int64_t started_us;          /* moved on by the time the writer had us wait */
 	int64_t paused_us;
+	size_t share; /* octets of content to gather for a chunk */
 	bool outstanding;
 	bool header_done; /* put->header is complete */
 	bool last;        /* the chunk is the last one */
@@ -78,6 +79,9 @@ void data_free(struct session *s)
 	chunks_drop(d);
 	put_free(&d->put);
 	bytes_release(&d->chunk.data);
+	clients_content_end(s->receive->clients);
+	if (s->stream != NULL)
+		stream_set_read_size(s->stream, STREAM_READ_SIZE);
 	free(d);
 }
 
@@ -86,8 +90,23 @@ static void fault(struct data *d, const struct refusal *refusal)
 {
 	d->fault = refusal;
 	chunks_drop(d);
-	bytes_clear(&d->put->body);
+	bytes_release(&d->put->body);
+	bytes_release(&d->chunk.data);
 	bytes_release(&d->put->header);
+}
+
+/* How much is gathered for a chunk, and received at a time: less when many messages come at once.
+ */
+static void share_update(struct data *d)
+{
+	struct session *s = d->session;
+
+	d->share = clients_content_share(s->receive->clients, s->receive->store.piece_size,
+	                                 SPOOL_CHUNK_MAX);
+	if (d->share < SPOOL_CHUNK_MAX)
+		bytes_release(&d->chunk.data);
+	if (s->stream != NULL)
+		stream_set_read_size(s->stream, d->share);
 }
 
 /* A request goes to the writer, a completion comes back. */
@@ -129,6 +148,7 @@ static void chunk_done(struct spool_request *request, int result)
 	came_back(d);
 	if (result != 0)
 		fault(d, &refusal_no_room);
+	share_update(d);
 	if (s->state != SESSION_OVER)
 		session_enter(s, d->reading);
 	session_resume(s);
@@ -139,8 +159,9 @@ static void chunk_send(struct data *d)
 {
 	const struct receive_store *store = &d->session->receive->store;
 	struct put *put = d->put;
-	size_t piece = store->piece_size, whole = SPOOL_CHUNK_MAX / piece * piece;
+	size_t piece = store->piece_size, most = SPOOL_CHUNK_MAX;
 	struct bytes full = put->body;
+	size_t whole = (full.length < most ? full.length : most) / piece * piece;
 
 	put->body = d->chunk.data;
 	bytes_clear(&put->body);
@@ -345,7 +366,7 @@ static bool data_swallow(struct data *d, size_t length)
 {
 	struct session *s = d->session;
 
-	bytes_clear(&d->put->body);
+	bytes_release(&d->put->body);
 	d->swallowed += length;
 	if (d->swallowed <= s->receive->listener->max_message_size + SWALLOW_MAX)
 		return true;
@@ -372,13 +393,13 @@ bool data_step(struct session *s)
 	size_t room, used = 0;
 	bool end;
 
-	if (d->put->body.length >= SPOOL_CHUNK_MAX) {
+	if (d->put->body.length >= d->share) {
 		chunk_send(d);
 		return true;
 	}
 	if (in.length == 0)
 		return false;
-	room = SPOOL_CHUNK_MAX - d->put->body.length;
+	room = d->share - d->put->body.length;
 	in.length = in.length < room ? in.length : room;
 	end = dot_decode(&d->decoder, in, &used, &d->put->body);
 	stream_consume(s->stream, used);
@@ -402,6 +423,8 @@ static struct data *data_new(struct session *s, enum session_state reading)
 	dot_decoder_init(&d->decoder, receive->listener->reject_bare_newline ? DOT_BARE_REJECT
 	                                                                     : DOT_BARE_NORMALIZE);
 	s->data = d;
+	clients_content_begin(receive->clients);
+	share_update(d);
 	return d;
 }
 
@@ -461,7 +484,7 @@ bool bdat_step(struct session *s)
 	struct span in = stream_input(s->stream);
 	size_t room;
 
-	if (d->put->body.length >= SPOOL_CHUNK_MAX) {
+	if (d->put->body.length >= d->share) {
 		chunk_send(d);
 		return true;
 	}
@@ -471,7 +494,7 @@ bool bdat_step(struct session *s)
 	}
 	if (in.length == 0)
 		return false;
-	room = SPOOL_CHUNK_MAX - d->put->body.length;
+	room = d->share - d->put->body.length;
 	in.length = in.length < room ? in.length : room;
 	in.length = in.length < d->left ? in.length : (size_t)d->left;
 	if (!d->doomed)

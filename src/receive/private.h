@@ -43,6 +43,11 @@
 /* A message without SIZE= reserves this at MAIL, so that a full spool says so before the data. */
 #define RESERVE_MIN        4096 /* octets */
 
+/* What all messages that are received have in memory together: each session's share of it is its
+ * chunk, which it may hold a few times over (decoded, with the writer, received and not decoded).
+ */
+#define CONTENT_BUDGET (24 * 1024 * 1024) /* octets */
+
 /* RFC 5321 4.5.3.1.5; what does not fit is cut. */
 #define REPLY_LINE 512 /* octets of one line that we write, CRLF included */
 
@@ -304,6 +309,11 @@ size_t clients_enter(struct clients *clients, struct span key, struct client_cou
 size_t clients_enter_total(struct clients *clients, struct span key, struct client_count *count_r);
 size_t clients_distinct(const struct clients *clients); /* clients that have a connection */
 struct rates *clients_rates(struct clients *clients);
+/* One more message is received, or one less. */
+void clients_content_begin(struct clients *clients);
+void clients_content_end(struct clients *clients);
+/* Octets of CONTENT_BUDGET for each of them, from `least` to `most`. */
+size_t clients_content_share(const struct clients *clients, size_t least, size_t most);
 void clients_leave(struct clients *clients, struct client_count *count);
 
 #endif

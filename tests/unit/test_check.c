@@ -23,6 +23,23 @@ static int enter(void **state)
 	return 0;
 }
 
+static void proxies(void **state)
+{
+	(void)state;
+	config_case_taken(LISTEN("proxy-protocol = true\n proxy-from = { \"127.0.0.0/8\" }"), NULL);
+	config_case_taken(P "listen \"unix:/tmp/p.sock\" { proxy-protocol = true }\n", NULL);
+	config_case_taken(LISTEN("proxy-from = { \"10.0.0.1\" }"),
+	                  "proxy-from: is not used: proxy-protocol is false\n");
+	config_case_refused(LISTEN("proxy-protocol = true"),
+	                    "t.conf:3: listen \"127.0.0.1:2525\": proxy-protocol: says who the "
+	                    "client is, so name the proxies that may: write proxy-from = { "
+	                    "\"127.0.0.0/8\" }");
+	config_case_refused(LISTEN("proxy-protocol = true\n proxy-from = { \"::/0\" }"),
+	                    "t.conf:4: listen \"127.0.0.1:2525\": proxy-from: names every "
+	                    "address, so that everybody may say to be this host: name the "
+	                    "proxies only");
+}
+
 static void relay_from(void **state)
 {
 	static const struct {
@@ -207,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(relay_from),       cmocka_unit_test(certificates),
+		cmocka_unit_test(proxies),          cmocka_unit_test(certificates),
 		cmocka_unit_test(listener_tls),     cmocka_unit_test(listeners),
 		cmocka_unit_test(places_and_names), cmocka_unit_test(socket_paths),
 	};

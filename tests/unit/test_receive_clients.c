@@ -84,11 +84,52 @@ static void threads_agree_in_the_end(void **state)
 	clients_free(&clients);
 }
 
+static void memory_is_shared_out(void **state)
+{
+	struct clients *clients = clients_new();
+
+	(void)state;
+	assert_int_equal(clients_content_share(NULL, 1, 1000), 1000);
+	assert_int_equal(clients_content_share(clients, 1, 65536), 65536);
+	for (int i = 0; i < 1000; i++)
+		clients_content_begin(clients);
+	assert_int_equal(clients_content_share(clients, 1, 65536), CONTENT_BUDGET / 1000);
+	assert_int_equal(clients_content_share(clients, 30000, 65536), 30000);
+	for (int i = 0; i < 900; i++)
+		clients_content_end(clients);
+	assert_int_equal(clients_content_share(clients, 1, 65536), 65536);
+	clients_free(&clients);
+}
+
+static void clients_are_counted_once(void **state)
+{
+	struct clients *clients = clients_new();
+	struct client_count a[2], b, listener;
+
+	(void)state;
+	assert_int_equal(clients_enter_total(clients, span_of_text("here"), &listener), 1);
+	assert_int_equal(clients_distinct(clients), 0);
+	clients_enter(clients, span_of_text("a"), &a[0]);
+	clients_enter(clients, span_of_text("a"), &a[1]);
+	clients_enter(clients, span_of_text("b"), &b);
+	assert_int_equal(clients_distinct(clients), 2);
+	clients_leave(clients, &a[0]);
+	assert_int_equal(clients_distinct(clients), 2);
+	clients_leave(clients, &a[1]);
+	clients_leave(clients, &listener);
+	assert_int_equal(clients_distinct(clients), 1);
+	clients_leave(clients, &b);
+	assert_int_equal(clients_distinct(clients), 0);
+	clients_free(&clients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_each_client_by_itself),
 		cmocka_unit_test(is_bounded_and_comes_back),
+		cmocka_unit_test(memory_is_shared_out),
+		cmocka_unit_test(clients_are_counted_once),
 		cmocka_unit_test(threads_agree_in_the_end),
 	};
 

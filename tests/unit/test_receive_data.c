@@ -299,6 +299,31 @@ static void the_end_waits_for_the_writer(void **state)
 	server_release(&v);
 }
 
+/* With many messages at once each goes in smaller chunks; the message is the same. */
+static void chunks_shrink_when_many_come(void **state)
+{
+	enum { MANY = 2000 };
+	struct bytes content = { 0 };
+	struct clients *clients = clients_new();
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.receive.clients = clients;
+	for (int i = 0; i < MANY; i++)
+		clients_content_begin(clients);
+	large_content(&content, 200000, "\r\n");
+	server_open_data(&v);
+	server_say_span(&v, bytes_span(&content));
+	assert_true(text_starts(server_say(&v, ".\r\n"), "250 "));
+	assert_true(v.chunk_count >= 200000 / (CONTENT_BUDGET / MANY + SERVER_PIECE));
+	assert_true(stored_is(&v.stored[0], bytes_span(&content)));
+	assert_int_equal(clients_content_share(clients, 1, SPOOL_CHUNK_MAX), CONTENT_BUDGET / MANY);
+	bytes_release(&content);
+	server_release(&v);
+	clients_free(&clients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +334,7 @@ int main(void)
 		cmocka_unit_test(facts_are_kept_with_the_message),
 		cmocka_unit_test(clients_may_vanish_at_any_point),
 		cmocka_unit_test(the_end_waits_for_the_writer),
+		cmocka_unit_test(chunks_shrink_when_many_come),
 	};
 
 	/* What is logged of thousands of sessions is nobody's reading. */
