@@ -142,11 +142,6 @@ static void on_drained(void *context)
 		connection_went_on(c);
 }
 
-static void on_connected(void *context)
-{
-	opening_connected(context);
-}
-
 static void on_secured(void *context)
 {
 	opening_secured(context);
@@ -157,9 +152,7 @@ static void on_closed(void *context, const char *error)
 	struct connection *c = context;
 	const char *words = error == NULL ? "the peer closed the connection" : error;
 
-	if (c->state == STATE_CONNECT)
-		opening_next_address(c, words);
-	else if (c->state == STATE_HANDSHAKE)
+	if (c->state == STATE_HANDSHAKE)
 		connection_fail(c, 451, "4.7.5", "%s", words);
 	else if (c->state == STATE_QUIT)
 		connection_end_well(c, c->ended);
@@ -173,7 +166,6 @@ static void on_closed(void *context, const char *error)
 const struct stream_events connection_stream_events = {
 	.readable = on_readable,
 	.drained = on_drained,
-	.connected = on_connected,
 	.secured = on_secured,
 	.closed = on_closed,
 };

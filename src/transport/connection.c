@@ -314,7 +314,7 @@ static void on_patience(void *context)
 	} else if (c->state == STATE_RESOLVED) {
 		opening_connect(c);
 	} else if (c->state == STATE_CONNECT) {
-		opening_next_address(c, "connecting timed out");
+		race_late(c);
 	} else if (c->state == STATE_QUIT) {
 		connection_end_well(c, c->ended);
 	} else if (c->state == STATE_READY && c->flights == NULL && c->expects.count == 0) {

@@ -48,34 +48,14 @@ void opening_resolve(struct connection *c)
 
 void opening_connect(struct connection *c)
 {
-	const struct resolved *found = c->found;
-
-	if (found == NULL) {
+	if (c->found == NULL) {
 		c->state = STATE_RESOLVE;
 		connection_fail(c, 451, "4.4.3", "cannot resolve %s: %s", c->provider->host,
 		                bytes_text(&c->trouble));
 		return;
 	}
 	connection_enter(c, STATE_CONNECT);
-	c->stream = stream_connect(c->transport->loop,
-	                           (const struct sockaddr *)&found->addresses[c->address],
-	                           found->lengths[c->address], &connection_stream_events, c);
-	c->written = 0;
-	timer_start(&c->patience, c->provider->connect_timeout_us);
-}
-
-void opening_next_address(struct connection *c, const char *error)
-{
-	log_debug("connection failed provider=%s address=%s reason=%s", c->provider->name,
-	          stream_peer(c->stream), log_quoted(error));
-	bytes_clear(&c->trouble);
-	bytes_append_text(&c->trouble, error);
-	stream_free(&c->stream);
-	if (++c->address < c->found->count) {
-		opening_connect(c);
-		return;
-	}
-	connection_fail(c, 451, "4.4.1", "%s", bytes_text(&c->trouble));
+	race_start(c);
 }
 
 void opening_release(struct connection *c)
@@ -83,6 +63,7 @@ void opening_release(struct connection *c)
 	login_release(c);
 	if (c->query != NULL)
 		resolver_cancel(&c->query);
+	race_release(c);
 	free(c->found);
 	c->found = NULL;
 	bytes_release(&c->trouble);

@@ -139,7 +139,7 @@ enum connection_state {
 	STATE_NEW,       /* made; nothing is tried before the owner has it */
 	STATE_RESOLVE,   /* the name is asked for */
 	STATE_RESOLVED,  /* addresses are here, or none */
-	STATE_CONNECT,   /* one address after the other */
+	STATE_CONNECT,   /* to the first of several addresses */
 	STATE_GREETING,  /* connected; 220 is due */
 	STATE_EHLO,      /* before or after TLS */
 	STATE_HELO,      /* a peer without EHLO */
@@ -184,7 +184,7 @@ struct connection {
 
 	struct resolve_query *query;
 	struct resolved *found;
-	size_t address;       /* of found, being tried */
+	struct race *race;    /* to the addresses of found */
 	struct bytes trouble; /* why resolving or the last address failed */
 	int64_t begun_us;
 	struct ehlo ehlo;
@@ -250,11 +250,15 @@ bool guard_leave(struct connection *c, struct guard *g); /* alive */
 /* answer.c */
 extern const struct stream_events connection_stream_events;
 
+/* race.c */
+void race_start(struct connection *c);
+void race_late(struct connection *c); /* its patience has ended */
+void race_release(struct connection *c);
+
 /* opening.c: the steps up to READY */
 void opening_resolve(struct connection *c);
 void opening_connect(struct connection *c);
 void opening_connected(struct connection *c);
-void opening_next_address(struct connection *c, const char *error);
 void opening_secured(struct connection *c);
 void opening_release(struct connection *c);
 void got_greeting(struct connection *c, const struct reply *reply);

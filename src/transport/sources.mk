@@ -9,6 +9,7 @@ transport_sources = \
 	src/transport/opening.c \
 	src/transport/outgoing.c \
 	src/transport/private.h \
+	src/transport/race.c \
 	src/transport/reader.c \
 	src/transport/sasl.c \
 	src/transport/sasl.h \

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/helper.h"
+#include "base/log.h"
 #include "net/listener.h"
 #include "net/private.h"
 #include "transport_stage.h"
@@ -228,7 +229,7 @@ static int look_up(const char *host, struct resolved *found_r)
 	return 0;
 }
 
-/* A dead address costs connect-timeout, a refused one nothing; then the next is tried. */
+/* A refused address costs nothing, a dead one its head start, not connect-timeout. */
 static void test_next_address(void **state)
 {
 	struct sockaddr_in silent;
@@ -241,11 +242,105 @@ static void test_next_address(void **state)
 	make_silent(&silent, fds);
 	resolver_look_up_with(l.resolver, look_up);
 	l.provider.host = (char *)"smarthost.test";
-	l.provider.connect_timeout_us = 50 * CLOCK_MS;
+	l.provider.connect_timeout_us = CLOCK_HOUR; /* which nobody lives to see */
 	line_connect(&l);
 	assert_true(l.ready);
 	assert_string_equal(stream_peer(l.connection->stream), "127.0.0.1");
 	assert_null(l.connection->found); /* an open connection does not keep it */
+	line_close(&l);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+/* Two silent addresses: only then connect-timeout is what ends it. */
+static int look_up_silent(const char *host, struct resolved *found_r)
+{
+	(void)look_up(host, found_r);
+	found_r->addresses[0] = found_r->addresses[1];
+	found_r->count = 2;
+	return 0;
+}
+
+static void test_all_are_silent(void **state)
+{
+	struct sockaddr_in silent;
+	struct line l;
+	int fds[3];
+
+	(void)state;
+	line_open(&l);
+	silent = loopback(3, l.port);
+	make_silent(&silent, fds);
+	resolver_look_up_with(l.resolver, look_up_silent);
+	l.provider.host = (char *)"smarthost.test";
+	l.provider.connect_timeout_us = 50 * CLOCK_MS;
+	line_connect(&l);
+	assert_true(l.closed);
+	assert_int_equal(l.at, STAGE_CONNECT);
+	assert_int_equal(l.code, 451);
+	assert_string_equal(l.why, "connecting to smarthost.test timed out");
+	line_close(&l);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+/* Families in turn: IPv4, IPv6, IPv4, IPv4; all but the last refuse. */
+static int look_up_mixed(const char *host, struct resolved *found_r)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	(void)look_up(host, found_r);
+	found_r->addresses[1] = found_r->addresses[0];
+	memset(&found_r->addresses[3], 0, sizeof found_r->addresses[3]);
+	memcpy(&found_r->addresses[3], &six, sizeof six);
+	found_r->lengths[3] = sizeof six;
+	found_r->count = 4;
+	return 0;
+}
+
+static void keep_line(void *context, enum log_level level, const char *line)
+{
+	(void)level;
+	if (strstr(line, "connection failed") != NULL)
+		bytes_append_text(context, strstr(line, "::1") == NULL ? "4" : "6");
+}
+
+static void test_families_in_turn(void **state)
+{
+	struct bytes order = { 0 };
+	struct line l;
+
+	(void)state;
+	line_open(&l);
+	log_open("test", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
+	log_capture(keep_line, &order);
+	resolver_look_up_with(l.resolver, look_up_mixed);
+	l.provider.host = (char *)"smarthost.test";
+	line_connect(&l);
+	log_capture(NULL, NULL);
+	assert_true(l.ready);
+	assert_string_equal(bytes_text(&order), "464");
+	bytes_release(&order);
+	line_close(&l);
+}
+
+static void test_freed_while_racing(void **state)
+{
+	struct sockaddr_in silent;
+	struct line l;
+	int fds[3];
+
+	(void)state;
+	line_open(&l);
+	silent = loopback(3, l.port);
+	make_silent(&silent, fds);
+	resolver_look_up_with(l.resolver, look_up_silent);
+	l.provider.host = (char *)"smarthost.test";
+	l.connection = connection_new(&l.transport, &l.provider, NULL, 1, &owner, &l);
+	while (l.connection->race == NULL)
+		loop_turn(l.loop, true);
+	connection_free(&l.connection);
+	assert_false(l.closed);
 	line_close(&l);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
@@ -272,6 +367,9 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_no_such_name),
 		cmocka_unit_test(test_next_address),
+		cmocka_unit_test(test_all_are_silent),
+		cmocka_unit_test(test_families_in_turn),
+		cmocka_unit_test(test_freed_while_racing),
 		cmocka_unit_test(test_freed_while_resolving),
 	};
 
