@@ -12,3 +12,22 @@ install-data-local:
 uninstall-local:
 	! cmp -s $(srcdir)/etc/penstock.conf "$(DESTDIR)$(penstockconfdir)/penstock.conf" || \
 		rm -f "$(DESTDIR)$(penstockconfdir)/penstock.conf"
+
+# What provider { preset = "NAME" } reads: one file each.
+providersdir = $(datadir)/penstock/providers
+dist_providers_DATA = \
+	etc/providers/amazon-ses.conf \
+	etc/providers/brevo.conf \
+	etc/providers/gmail.conf \
+	etc/providers/google-relay.conf \
+	etc/providers/mailgun.conf \
+	etc/providers/mailgun-eu.conf \
+	etc/providers/mailtrap.conf \
+	etc/providers/mandrill.conf \
+	etc/providers/microsoft365.conf \
+	etc/providers/outlook.conf \
+	etc/providers/postmark.conf \
+	etc/providers/sendgrid.conf \
+	etc/providers/sparkpost.conf \
+	etc/providers/sparkpost-eu.conf \
+	etc/providers/yahoo.conf

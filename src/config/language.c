@@ -175,6 +175,8 @@ static const struct setting listen_options[] = {
 
 #define PROVIDER(field) offsetof(struct provider_settings, field)
 static const struct setting provider_options[] = {
+	{ "preset", SETTING_TEXT, PROVIDER(preset), 0, 0, 0, NULL, NULL },
+	{ "region", SETTING_TEXT, PROVIDER(region), 0, 0, 0, NULL, NULL },
 	{ "url", SETTING_TEXT, PROVIDER(url), 0, 0, 0, NULL, NULL },
 	{ "auth", SETTING_CHOICE, PROVIDER(auth), 0, 0, 0, provider_auth_choices, "auto" },
 	{ "login", SETTING_TEXT, PROVIDER(login), 0, 0, 0, NULL, NULL },
@@ -203,8 +205,6 @@ static const struct setting provider_options[] = {
 	{ "rate", SETTING_RATES, PROVIDER(rates), PROVIDER(rate_count), 0, 0, NULL, NULL },
 	{ "max-message-size", SETTING_SIZE, PROVIDER(max_message_size), 0, 1024, INT64_C(1) << 40,
 	  NULL, NULL },
-	{ "preset", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
-	{ "region", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "adaptive", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "indeterminate-wait", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,

@@ -44,6 +44,7 @@ static void settings_build(struct settings *s, const struct overrides *over,
 	if (!over->catch_all && over->relay == NULL)
 		file_load(s, over, system, problems);
 	overrides_apply(s, over, problems);
+	presets_apply(s, problems);
 	if (problems->count > 0)
 		return;
 	defaults_apply(s, over, system, problems);

@@ -50,7 +50,7 @@ static const struct override known[] = {
 #define KNOWN (sizeof(known) / sizeof(known[0]))
 
 /* In the environment only: a secret, and what the penstock command reads. */
-static const char *const other_variables[] = { "PASSWORD", "CONTROL" };
+static const char *const other_variables[] = { "PROVIDERS", "PASSWORD", "CONTROL" };
 #define OTHERS (sizeof(other_variables) / sizeof(other_variables[0]))
 
 const char *overrides_usage(void)

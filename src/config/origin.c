@@ -29,6 +29,20 @@ void origin_set_line(struct settings *s, enum section section, size_t index,
 	bytes_append(&s->origin, &origin, sizeof(origin));
 }
 
+void origin_set_preset(struct settings *s, enum section section, size_t index,
+                       const struct setting *option, unsigned line)
+{
+	struct origin origin = {
+		.section = (uint8_t)section,
+		.source = ORIGIN_PRESET,
+		.option = option_index(section, option),
+		.index = (uint32_t)index,
+		.line = line,
+	};
+
+	bytes_append(&s->origin, &origin, sizeof(origin));
+}
+
 void origin_set_command(struct settings *s, enum section section, size_t index,
                         const struct setting *option, const char *name)
 {
@@ -58,11 +72,21 @@ const struct origin *origin_find(const struct settings *s, enum section section,
 	return NULL;
 }
 
+static const char *preset_of(const struct settings *s, const struct origin *origin)
+{
+	size_t provider = origin->section == SECTION_REPLY ? s->replies[origin->index].provider
+	                                                   : origin->index;
+
+	return s->providers[provider].preset;
+}
+
 void origin_format(const struct settings *s, const struct origin *origin, struct bytes *out)
 {
 	if (origin == NULL)
 		return;
-	if (origin->source == ORIGIN_COMMAND)
+	if (origin->source == ORIGIN_PRESET)
+		bytes_printf(out, "%s.conf:%u", preset_of(s, origin), origin->line);
+	else if (origin->source == ORIGIN_COMMAND)
 		bytes_append_text(out, origin->name);
 	else
 		bytes_printf(out, "%s:%u", s->file, origin->line);

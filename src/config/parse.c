@@ -25,6 +25,8 @@ struct parse {
 	struct settings *settings;
 	struct problems *problems;
 	struct scan scan;
+	bool preset; /* of the provider at that index; else the configuration itself */
+	size_t provider;
 };
 
 /* The parse that is under way; see the file's head. */
@@ -44,6 +46,15 @@ static enum section section_of(const cfg_t *cfg)
 	return SECTION_ROOT;
 }
 
+static void note_origin(enum section section, size_t index, const struct setting *option,
+                        unsigned line)
+{
+	if (current->preset)
+		origin_set_preset(current->settings, section, index, option, line);
+	else
+		origin_set_line(current->settings, section, index, option, line);
+}
+
 /* libconfuse does not tell inside which provider a reply rule stands; its end does. */
 static size_t reply_index(const char *pattern, unsigned line)
 {
@@ -53,7 +64,7 @@ static size_t reply_index(const char *pattern, unsigned line)
 	if (index > 0 && !s->replies[index - 1].owned)
 		return index - 1;
 	index = section_add(s, SECTION_REPLY, pattern);
-	origin_set_line(s, SECTION_REPLY, index, NULL, scan_section_line(&current->scan, line));
+	note_origin(SECTION_REPLY, index, NULL, scan_section_line(&current->scan, line));
 	return index;
 }
 
@@ -66,6 +77,8 @@ static size_t section_index(enum section section, const char *title, unsigned li
 
 	if (section == SECTION_REPLY)
 		return reply_index(title, line);
+	if (current->preset) /* its title is its own name */
+		return current->provider;
 	if (section_specs[section].titled) {
 		/* Nearly always the last one: sections are read one after the other. */
 		for (index = count; index > 0; index--) {
@@ -126,10 +139,12 @@ static int got_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result
 	struct bytes cure = { 0 };
 
 	*(const char **)result = value;
+	if (current->preset && before != NULL && before->source != ORIGIN_PRESET)
+		return 0; /* what is written counts */
 	if (is_repeated(cfg, opt, option, before))
 		return 0;
 	if (before == NULL)
-		origin_set_line(s, section, index, option, line);
+		note_origin(section, index, option, line);
 	else if (option->kind == SETTING_UNSUPPORTED)
 		return 0;
 	if (setting_set(option, section_target(s, section, index), value, &cure) != 0)
@@ -326,27 +341,44 @@ static void run_libconfuse(const char *file, char *text, size_t length)
 	fclose(stream);
 }
 
+static void parse_text(struct parse *parse, const char *file, char *text, size_t length)
+{
+	struct problems *problems = parse->problems;
+
+	if (memchr(text, '\0', length) != NULL) {
+		problem(problems, "%s: is not text: it holds a NUL byte", file);
+		return;
+	}
+	scan_text(&parse->scan, text, length, file, problems);
+	/* A text whose braces or quotes do not close would be misread from there on. */
+	if (problems->count == 0 && length > 0) {
+		current = parse;
+		run_libconfuse(file, text, length);
+		current = NULL;
+	}
+	scan_release(&parse->scan);
+}
+
 void config_parse_text(struct settings *s, const char *file, char *text, size_t length,
                        struct problems *problems)
 {
 	struct parse parse = { .settings = s, .problems = problems };
 
 	text_set(&s->file, memory_text(file));
-	if (memchr(text, '\0', length) != NULL) {
-		problem(problems, "%s: is not text: it holds a NUL byte", file);
-		return;
-	}
-	scan_text(&parse.scan, text, length, file, problems);
-	/* A text whose braces or quotes do not close would be misread from there on. */
-	if (problems->count == 0 && length > 0) {
-		current = &parse;
-		run_libconfuse(file, text, length);
-		current = NULL;
-	}
-	scan_release(&parse.scan);
+	parse_text(&parse, file, text, length);
 }
 
-static int file_read(const char *file, struct bytes *text, struct problems *problems)
+void config_parse_preset(struct settings *s, size_t provider, const char *file, char *text,
+                         size_t length, struct problems *problems)
+{
+	struct parse parse = {
+		.settings = s, .problems = problems, .preset = true, .provider = provider
+	};
+
+	parse_text(&parse, file, text, length);
+}
+
+int config_file_read(const char *file, struct bytes *text, struct problems *problems)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	ssize_t got = -1;
@@ -375,7 +407,7 @@ void config_parse(struct settings *s, const char *file, struct problems *problem
 {
 	struct bytes text = { 0 };
 
-	if (file_read(file, &text, problems) == 0)
+	if (config_file_read(file, &text, problems) == 0)
 		config_parse_text(s, file, (char *)text.data, text.length, problems);
 	bytes_release(&text);
 }

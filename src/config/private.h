@@ -128,14 +128,14 @@ void text_print(const char *text, struct bytes *out); /* in double quotes, escap
 
 /* --- where values come from --- */
 
-enum origin_source { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_COMMAND };
+enum origin_source { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_COMMAND, ORIGIN_PRESET };
 
 struct origin {
 	uint8_t section;
 	uint8_t source;
 	int16_t option; /* index in the section's table; ORIGIN_TITLE: the section itself */
 	uint32_t index;
-	uint32_t line;    /* ORIGIN_FILE */
+	uint32_t line;    /* ORIGIN_FILE, ORIGIN_PRESET */
 	const char *name; /* ORIGIN_COMMAND: the option, "--smtp"; a constant */
 };
 
@@ -143,6 +143,9 @@ struct origin {
 
 void origin_set_line(struct settings *s, enum section section, size_t index,
                      const struct setting *option, unsigned line);
+/* In the file of the provider's preset. */
+void origin_set_preset(struct settings *s, enum section section, size_t index,
+                       const struct setting *option, unsigned line);
 void origin_set_command(struct settings *s, enum section section, size_t index,
                         const struct setting *option, const char *name);
 /* option NULL: the section itself. NULL: a default. */
@@ -197,6 +200,12 @@ unsigned scan_section_line(const struct scan *scan, unsigned line);
 void config_parse(struct settings *s, const char *file, struct problems *problems);
 void config_parse_text(struct settings *s, const char *file, char *text, size_t length,
                        struct problems *problems);
+/* What a preset's file says, for the options of that provider that are not written. */
+void config_parse_preset(struct settings *s, size_t provider, const char *file, char *text,
+                         size_t length, struct problems *problems);
+/* The text of a file; -1 and a problem when it cannot be read. */
+int config_file_read(const char *file, struct bytes *text, struct problems *problems);
+void presets_apply(struct settings *s, struct problems *problems);
 void overrides_apply(struct settings *s, const struct overrides *over, struct problems *problems);
 void defaults_apply(struct settings *s, const struct overrides *over, bool system,
                     struct problems *problems);

@@ -46,6 +46,8 @@ static void provider_release(struct provider_settings *p)
 	secret_set(&p->password, NULL);
 	free(p->name);
 	free(p->url);
+	free(p->preset);
+	free(p->region);
 	free(p->host);
 	free(p->tls_ca);
 	free(p->tls_pin);

@@ -143,7 +143,9 @@ struct alias_settings {
 
 struct provider_settings {
 	char *name;
-	char *url; /* as written; holds no secret */
+	char *url;    /* as written; holds no secret */
+	char *preset; /* NULL: none */
+	char *region; /* for the preset's host */
 	enum provider_kind kind;
 	char *host;
 	uint16_t port;

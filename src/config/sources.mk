@@ -12,6 +12,7 @@ config_sources = \
 	src/config/overrides.c \
 	src/config/parse.c \
 	src/config/places.c \
+	src/config/presets.c \
 	src/config/print.c \
 	src/config/private.h \
 	src/config/replies.c \

@@ -11,6 +11,7 @@ unit_programs += \
 	tests/unit/test_overrides \
 	tests/unit/test_parse \
 	tests/unit/test_places \
+	tests/unit/test_presets \
 	tests/unit/test_print \
 	tests/unit/test_replies \
 	tests/unit/test_scan \
@@ -22,6 +23,7 @@ tests_unit_test_check_SOURCES = tests/unit/test_check.c $(config_case)
 tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_case)
 tests_unit_test_overrides_SOURCES = tests/unit/test_overrides.c $(config_case)
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)
+tests_unit_test_presets_SOURCES = tests/unit/test_presets.c $(config_case)
 tests_unit_test_print_SOURCES = tests/unit/test_print.c $(config_case)
 tests_unit_test_replies_SOURCES = tests/unit/test_replies.c $(config_case)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c $(config_case)

@@ -275,9 +275,6 @@ static void unknown_and_repeated(void **state)
 static void not_supported_yet(void **state)
 {
 	static const struct refusal cases[] = {
-		{ "provider \"p\" {\n preset = \"amazon-ses\"  region = \"eu-west-1\"\n}\n",
-		  "t.conf:2: provider \"p\": preset: not supported yet\n"
-		  "t.conf:2: provider \"p\": region: not supported yet" },
 		{ "provider \"p\" {\n oauth2 {\n token-url = \"x\"\n }\n}\n",
 		  "t.conf:2: oauth2: not supported yet" },
 		{ "provider \"p\" { adaptive = true }\n",
