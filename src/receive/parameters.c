@@ -165,6 +165,7 @@ static const struct mail_keyword {
 	{ "RET", take_ret, 1 << 3, NULL },
 	{ "ENVID", take_envid, 1 << 4, NULL },
 	{ "SMTPUTF8", take_smtputf8, 1 << 5, NULL },
+	{ "REQUIRETLS", take_require_tls, 1 << 9, NULL },
 	{ "BY", take_by, 1 << 8, NULL },
 	{ "HOLDFOR", take_hold_for, 1 << 7, NULL }, /* one of the two (RFC 4865 4.2) */
 	{ "HOLDUNTIL", take_hold_until, 1 << 7, NULL },

@@ -186,6 +186,7 @@ struct mail_parameters {
 };
 /* What this session may use of what MAIL can carry. */
 struct mail_rules {
+	bool require_tls;    /* REQUIRETLS is known (RFC 8689): the session is inside TLS */
 	bool auth;           /* AUTH= is known (RFC 4954 5) */
 	int64_t hold_max_us; /* HOLDFOR= and HOLDUNTIL= are known up to so much (RFC 4865) */
 	int64_t now_us;      /* wall clock */
@@ -207,6 +208,8 @@ int rcpt_parameters_parse(struct rcpt_parameters *p_r, struct span text, bool ut
 /* Parameters of MAIL that become envelope_terms, as the others in parameters.c. */
 int take_priority(struct mail_parameters *p, const struct parameter *one,
                   const struct mail_rules *rules, struct refusal *no);
+int take_require_tls(struct mail_parameters *p, const struct parameter *one,
+                     const struct mail_rules *rules, struct refusal *no);
 int take_hold_for(struct mail_parameters *p, const struct parameter *one,
                   const struct mail_rules *rules, struct refusal *no);
 int take_by(struct mail_parameters *p, const struct parameter *one, const struct mail_rules *rules,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* terms.c - parameters of MAIL that say how a message is to be delivered: how urgent it is, and
- * when.
+/* terms.c - parameters of MAIL that say how a message is to be delivered: how urgent it is, when,
+ * and how safely.
  *
  * Only what is said is read here; what this client may ask for is decided in accept.c. Pure.
  */
@@ -42,6 +42,19 @@ int take_priority(struct mail_parameters *p, const struct parameter *one,
 		}
 	}
 	return refuse(no, "5.5.2", "MT-PRIORITY= is a number from -9 to 9");
+}
+
+/* RFC 8689 2: no value, and only inside TLS. The field "TLS-Required: No" is for others: where TLS
+ * is used is the operator's to say here, and REQUIRETLS outdoes it anyway. */
+int take_require_tls(struct mail_parameters *p, const struct parameter *one,
+                     const struct mail_rules *rules, struct refusal *no)
+{
+	if (!rules->require_tls)
+		return unknown(no);
+	if (one->has_value)
+		return refuse(no, "5.5.4", "REQUIRETLS has no value");
+	p->terms.require_tls = true;
+	return 0;
 }
 
 /* ---- RFC 4865 ------------------------------------------------------------ */

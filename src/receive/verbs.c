@@ -86,6 +86,7 @@ struct mail_rules verb_rules(const struct session *s)
 	/* RFC 4865 4.2: for submission, which is what those do who may relay. */
 	if (s->trusted || s->login != NULL)
 		rules.hold_max_us = listener->max_future_release_us;
+	rules.require_tls = session_secured(s);
 	rules.now_us = clock_wall(loop_clock(s->receive->loop));
 	return rules;
 }
@@ -114,6 +115,8 @@ static void verb_ehlo(struct session *s, struct span argument)
 	             (unsigned long long)listener->max_message_size);
 	bytes_append_text(&text, "250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n");
 	bytes_printf(&text, "250-MT-PRIORITY\r\n250-DELIVERBY %d\r\n", DELIVER_BY_MIN);
+	if (rules.require_tls)
+		bytes_append_text(&text, "250-REQUIRETLS\r\n");
 	if (rules.hold_max_us > 0)
 		offer_future_release(&text, &rules);
 	/* RFC 9422: a client that heeds it has no recipient refused for being one too many. */

@@ -50,6 +50,8 @@ static bool read_original(const struct bounce_maker *maker, struct reader *reade
 	bool full = facts->ret == RET_FULL ||
 	            (facts->ret == RET_DEFAULT && maker->settings->bounce_full);
 
+	full = full && !facts->terms.require_tls; /* RFC 8689 5 */
+
 	if (full && facts->size <= RETURN_MAX && read_whole(reader, facts, out) == 0)
 		return true;
 	bytes_clear(out);
@@ -67,6 +69,7 @@ static void fill_facts(struct put *put, const struct bounce_maker *maker,
 
 	facts->sender.text = memory_text("");
 	facts->body = BODY_7BIT;
+	facts->terms.require_tls = original->terms.require_tls; /* RFC 8689 5 */
 	/* RFC 6710 4.6 */
 	facts->terms.priority = facts->trace.priority = original->terms.priority;
 	facts->size = put->body.length;

@@ -75,6 +75,9 @@ static const struct row codes[] = {
 	{ 452, 452, ANY, ANY, AT_RCPT_WITH_OTHERS, VERDICT_AGAIN, NULL, NULL },
 	{ 552, 552, 5, 3, AT_RCPT_WITH_OTHERS, VERDICT_AGAIN, NULL, NULL },
 	{ 552, 552, 5, 3, AT_RCPT, VERDICT_DEFER, NULL, NULL },
+	/* RFC 8689 4.2.1: no path that is safe enough here (our own words); perhaps the next is. */
+	{ 554, 554, 7, 10, ANYWHERE, VERDICT_NEXT, NULL, NULL },
+	{ 554, 554, 7, 30, ANYWHERE, VERDICT_NEXT, NULL, NULL },
 	/* RFC 1870 6.1: larger than this provider takes. */
 	{ 552, 552, 3, 4, ANYWHERE, VERDICT_NEXT, NULL, NULL },
 	{ 200, 299, ANY, ANY, ANYWHERE, VERDICT_SENT, NULL, NULL },

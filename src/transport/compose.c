@@ -56,6 +56,8 @@ void compose_mail(struct bytes *out, const struct transaction *t, const struct p
 		bytes_printf(out, " RET=%s", ret[t->ret]);
 	if (facts->dsn && t->envid != NULL)
 		bytes_printf(out, " ENVID=%s", t->envid);
+	if (facts->require_tls && facts->tls && t->terms.require_tls)
+		bytes_append_text(out, " REQUIRETLS");
 	if (facts->mt_priority && t->terms.priority != 0)
 		bytes_printf(out, " MT-PRIORITY=%d", t->terms.priority);
 	if (facts->deliver_by && t->terms.by_mode != BY_NONE)
@@ -102,6 +104,12 @@ void compose_rcpt(struct bytes *out, const struct recipient *to, const struct pe
 	bytes_append_text(out, "\r\n");
 }
 
+/* RFC 8689 4.2.1. A report goes all the same, with REQUIRETLS where that is known (section 5). */
+static bool needs_tls(const struct transaction *t)
+{
+	return t->terms.require_tls && !address_is_null(&t->sender);
+}
+
 bool compose_possible(const struct transaction *t, const struct peer_facts *facts,
                       struct reply *reply_r)
 {
@@ -118,6 +126,10 @@ bool compose_possible(const struct transaction *t, const struct peer_facts *fact
 	else if (t->smtputf8 && !facts->smtputf8)
 		reply_local(reply_r, 554, "5.6.7",
 		            "internationalised mail: the server lacks SMTPUTF8");
+	else if (needs_tls(t) && !facts->tls_verified)
+		reply_local(reply_r, 554, "5.7.10", "REQUIRETLS: no verified TLS to the server");
+	else if (needs_tls(t) && !facts->require_tls)
+		reply_local(reply_r, 554, "5.7.30", "REQUIRETLS: the server lacks it");
 	else
 		return true;
 	return false;

@@ -133,6 +133,7 @@ void connection_ready(struct connection *c)
 	connection_enter(c, STATE_READY);
 	c->opened = true;
 	c->ehlo.facts.tls = stream_is_tls(c->stream);
+	c->ehlo.facts.tls_verified = c->ehlo.facts.tls && c->provider->verify != TLS_VERIFY_OFF;
 	metric_add(METRIC_CONNECTIONS, 1);
 	metric_add(METRIC_CONNECTIONS_OPEN, 1);
 	log_info(

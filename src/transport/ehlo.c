@@ -98,6 +98,7 @@ static void take_line(struct ehlo *e, struct span line)
 	f->eight_bit_mime |= word_is(word, "8BITMIME");
 	f->smtputf8 |= word_is(word, "SMTPUTF8");
 	f->dsn |= word_is(word, "DSN");
+	f->require_tls |= word_is(word, "REQUIRETLS");
 	f->deliver_by |= word_is(word, "DELIVERBY");
 	f->mt_priority |= word_is(word, "MT-PRIORITY");
 	f->chunking |= word_is(word, "CHUNKING");

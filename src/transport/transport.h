@@ -74,10 +74,11 @@ void transaction_free(struct transaction **t); /* with its source */
 /* What the peer allows, from its EHLO (after TLS). */
 struct peer_facts {
 	bool pipelining, eight_bit_mime, smtputf8, dsn, chunking, enhanced_codes, size;
-	bool mt_priority, deliver_by;
+	bool mt_priority, deliver_by, require_tls;
 	uint64_t size_max;                     /* 0: none said */
 	uint64_t recipients_max, messages_max; /* RFC 9422 LIMITS; 0: none said */
 	bool tls;
+	bool tls_verified; /* and the certificate was checked */
 };
 
 enum connection_stage {

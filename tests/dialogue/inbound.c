@@ -104,6 +104,8 @@ static void describe_terms(struct bytes *out, const struct message_facts *facts)
 {
 	if (facts->terms.priority != 0)
 		bytes_printf(out, " priority=%d", facts->terms.priority);
+	if (facts->terms.require_tls)
+		bytes_append_text(out, " requiretls");
 	if (facts->terms.by_mode != BY_NONE)
 		bytes_printf(out, " by=%c%s%lld", facts->terms.by_mode == BY_RETURN ? 'r' : 'n',
 		             facts->terms.by_trace ? "t" : "",

@@ -78,6 +78,50 @@ static void test_mail(void **state)
 	assert_null(t);
 }
 
+/* RFC 8689 4.2.1 and 5 */
+static void test_require_tls(void **state)
+{
+	static const struct {
+		struct peer_facts facts;
+		const char *sender;
+		const char *detail; /* of 5.7; NULL: it may go */
+		const char *line;
+	} rows[] = {
+		{ { .require_tls = true, .tls = true, .tls_verified = true },
+		  "a@example.org",
+		  NULL,
+		  "MAIL FROM:<a@example.org> REQUIRETLS\r\n" },
+		{ { .require_tls = true, .tls = true }, "a@example.org", "5.7.10", NULL },
+		{ { .require_tls = true }, "a@example.org", "5.7.10", NULL },
+		{ { .tls = true, .tls_verified = true }, "a@example.org", "5.7.30", NULL },
+		{ { .tls = true, .tls_verified = true }, "", NULL, "MAIL FROM:<>\r\n" },
+		{ { .require_tls = true }, "", NULL, "MAIL FROM:<>\r\n" },
+		{ { .require_tls = true, .tls = true }, "", NULL, "MAIL FROM:<> REQUIRETLS\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct transaction *t = make();
+		struct reply reply = { 0 };
+		char code[16];
+
+		free(t->sender.text);
+		t->sender = (struct address){ .text = memory_text(rows[i].sender) };
+		t->terms.require_tls = true;
+		assert_int_equal(compose_possible(t, &rows[i].facts, &reply),
+		                 rows[i].detail == NULL);
+		if (rows[i].detail != NULL) {
+			reply_format_enhanced(&reply, code);
+			assert_string_equal(code, rows[i].detail);
+			assert_true(reply.local && reply.code == 554);
+		} else {
+			mail_is(t, &rows[i].facts, rows[i].line);
+		}
+		reply_release(&reply);
+		transaction_free(&t);
+	}
+}
+
 static void test_rcpt(void **state)
 {
 	struct transaction *t = make();
@@ -124,6 +168,7 @@ static void test_not_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mail),
+		                            cmocka_unit_test(test_require_tls),
 		                            cmocka_unit_test(test_rcpt),
 		                            cmocka_unit_test(test_not_clean) };
 

@@ -39,6 +39,8 @@ static void test_replies(void **state)
 		{ 535, "5.7.8", false, false, VERDICT_LOGIN },
 		{ 538, "5.7.11", false, false, VERDICT_LOGIN },
 		{ 550, "5.7.30", false, false, VERDICT_LOGIN },
+		{ 554, "5.7.30", false, false, VERDICT_NEXT },
+		{ 554, "5.7.10", false, false, VERDICT_NEXT },
 		{ 550, "5.1.1", true, true, VERDICT_BOUNCE },
 		{ 554, "5.6.0", false, false, VERDICT_BOUNCE },
 		{ 599, "5.0.0", false, false, VERDICT_BOUNCE },
