@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "dispatcher.h"
+#include "fetch/fetch.h"
 #include "notify.h"
 #include "service.h"
 #include "worker.h"
@@ -49,6 +50,7 @@ static void on_hangup(void *context)
 		return;
 	}
 	reload_certificates(s);
+	fetch_forget(s->daemon.fetch);
 }
 
 /* An order to stop from another thread (the follower, the control API). */
@@ -180,6 +182,7 @@ static int make_threads(struct service *s, struct bytes *error)
 	const struct dispatcher_events dispatcher_events = { stop_idle, probed, s };
 
 	d->helpers = helper_new("helper", HELPER_THREADS, HELPER_WAITING_MAX);
+	d->fetch = fetch_new(d->settings, d->main, d->clock);
 	d->clients = clients_new();
 	if (logins_start(s, error) < 0)
 		return -1;
@@ -201,6 +204,7 @@ static int start_threads(struct service *s, struct bytes *error)
 	for (size_t i = 0; i < d->worker_count; i++)
 		if (worker_start(d->workers[i], error) < 0)
 			return -1;
+	fetch_start(d->fetch);
 	if (dispatcher_start(d->dispatcher, error) < 0 || start_web(s, error) < 0)
 		return -1;
 	for (size_t i = 0; i < d->settings->listener_count; i++) {
@@ -312,6 +316,7 @@ static void service_stop(struct service *s)
 	follower_stop(&s->follower);
 	helper_free(&d->helpers);
 	logins_stop(s);
+	fetch_stop(d->fetch);
 }
 
 static void tls_release(struct daemon *d)
@@ -329,6 +334,9 @@ static void service_release(struct service *s)
 {
 	struct daemon *d = &s->daemon;
 
+	/* Questions for secrets first: their answers go to the workers. */
+	if (d->main != NULL)
+		channel_receive(d->main);
 	for (size_t i = 0; i < d->worker_count; i++)
 		worker_free(&d->workers[i]);
 	dispatcher_free(&d->dispatcher);
@@ -342,6 +350,7 @@ static void service_release(struct service *s)
 	if (d->main != NULL) {
 		channel_receive(d->main);
 		logins_free(s);
+		fetch_free(&d->fetch);
 		loop_free(&s->loop);
 		channel_free(&d->main);
 	}

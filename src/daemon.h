@@ -11,6 +11,7 @@
 #include "relay/route.h"
 #include "spool/spool.h"
 
+struct fetch;
 struct worker;
 struct dispatcher;
 
@@ -23,6 +24,7 @@ struct daemon {
 	struct clients *clients;
 	struct users **users;   /* by listener, shared by those of one file; NULL: none */
 	struct helper *helpers; /* names, bounces */
+	struct fetch *fetch;    /* passwords and tokens; lives on the main thread */
 	struct tls_context **listener_tls; /* by listener; NULL: no TLS there */
 	struct tls_context **provider_tls; /* by provider; NULL: never TLS */
 	struct worker **workers;

@@ -2,6 +2,8 @@
 penstockd_sources = \
 	src/background.c \
 	src/background.h \
+	src/credentials.c \
+	src/credentials.h \
 	src/daemon.c \
 	src/daemon.h \
 	src/dispatcher.c \

@@ -236,6 +236,8 @@ struct worker *worker_new(struct daemon *daemon, size_t number, const struct wor
 	w->transport.loop = w->loop;
 	w->transport.resolver = w->resolver;
 	w->transport.hostname = daemon->settings->hostname;
+	credentials_init(&w->credentials, daemon->fetch, w->channel);
+	w->transport.secrets = &w->credentials.source;
 	w->outbounds = table_new();
 	w->receives = memory_new_array(daemon->settings->listener_count, sizeof(*w->receives));
 	for (size_t i = 0; i < daemon->settings->listener_count; i++)

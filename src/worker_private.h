@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "credentials.h"
 #include "worker.h"
 
 struct worker {
@@ -18,6 +19,7 @@ struct worker {
 	struct reader *reader;
 	struct resolver *resolver;
 	struct transport transport;
+	struct credentials credentials;
 	struct receive *receives; /* by listener */
 	struct table *outbounds;  /* connection number -> struct outbound */
 	bool draining, ending;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* check_routes.c - may mail go where it is sent? Providers, their credentials, the routes.
- *
- * Promise: no credential leaves without verified TLS; what breaks it is refused here, before
- * anything is connected.
+/* check_routes.c - may mail go where it is sent? Providers and the routes; what providers log in
+ * with is in check_credentials.c.
  */
 #include "config/private.h"
 
@@ -14,35 +12,6 @@
 #include "mail/address.h"
 
 /* --- providers --- */
-
-static void check_login(const struct settings *s, size_t index, struct problems *problems)
-{
-	const struct provider_settings *p = &s->providers[index];
-	struct place url = { s, SECTION_PROVIDER, index, "url" };
-	struct place verify = { s, SECTION_PROVIDER, index, "tls-verify" };
-
-	if (p->login == NULL) {
-		if (p->password_file != NULL || p->password_env != NULL)
-			problem_at(problems, &url,
-			           "a password without a login: write login = \"USER\", or "
-			           "the URL as smtp://USER@HOST");
-		return;
-	}
-	if (p->password_file == NULL && p->password_env == NULL)
-		problem_at(problems, &url,
-		           "a login without a password: write password-file = "
-		           "\"FILE\" or password-env = \"NAME\"");
-	if (p->tls == PROVIDER_TLS_NEVER)
-		problem_at(problems, &url,
-		           "a login goes over verified TLS only: write smtp+tls:// or "
-		           "smtps:// instead of smtp+notls://, or remove the login");
-	else if (p->verify == TLS_VERIFY_OFF)
-		problem_at(
-			problems, &verify,
-			"\"off\" does not go with a login, which would be told to "
-			"anybody: name the server's CA with tls-ca = \"FILE\", or pin its key with "
-			"tls-verify = \"pin:sha256/...\"");
-}
 
 static void check_file(const struct settings *s, size_t index, const char *option, const char *path,
                        struct problems *problems)
@@ -98,14 +67,15 @@ static void check_provider(const struct settings *s, size_t index, struct proble
 	struct place url = { s, SECTION_PROVIDER, index, "url" };
 
 	if (p->kind == PROVIDER_SMTP) {
-		check_login(s, index, problems);
+		check_credentials(s, index, problems);
 		check_provider_tls(s, index, problems);
 		return;
 	}
 	if (p->kind == PROVIDER_INBOX && !inbox_exists(s, p->inbox))
 		problem_at(problems, &url, "there is no inbox \"%s\": write inbox \"%s\" { }",
 		           p->inbox, p->inbox);
-	if (p->login != NULL || p->password_file != NULL || p->password_env != NULL)
+	if (p->login != NULL || p->password_file != NULL || p->password_env != NULL ||
+	    p->password_command.count > 0 || p->oauth2.used)
 		problem_at(problems, &place, "a login goes with an smtp URL only");
 }
 

@@ -74,6 +74,7 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 		problem_at(problems, &place, "%s", error);
 		return;
 	}
+	p->oauth2.used = origin_find(s, SECTION_OAUTH2, index, NULL) != NULL;
 	if (p->kind != PROVIDER_SMTP)
 		return;
 	if (has_login && strchr(p->url, '@') != NULL)

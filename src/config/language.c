@@ -40,8 +40,8 @@ static const struct choice provider_auth_choices[] = {
 	{ "login", PROVIDER_AUTH_LOGIN, false },
 	{ "cram-md5", PROVIDER_AUTH_CRAM_MD5, false },
 	{ "scram-sha-256", PROVIDER_AUTH_SCRAM_SHA_256, false },
-	{ "xoauth2", PROVIDER_AUTH_XOAUTH2, true },
-	{ "oauthbearer", PROVIDER_AUTH_OAUTHBEARER, true },
+	{ "xoauth2", PROVIDER_AUTH_XOAUTH2, false },
+	{ "oauthbearer", PROVIDER_AUTH_OAUTHBEARER, false },
 	{ NULL, 0, false },
 };
 static const struct choice version_choices[] = {
@@ -182,7 +182,8 @@ static const struct setting provider_options[] = {
 	{ "login", SETTING_TEXT, PROVIDER(login), 0, 0, 0, NULL, NULL },
 	{ "password-file", SETTING_TEXT, PROVIDER(password_file), 0, 0, 0, NULL, NULL },
 	{ "password-env", SETTING_TEXT, PROVIDER(password_env), 0, 0, 0, NULL, NULL },
-	{ "password-command", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "password-command", SETTING_TEXTS, PROVIDER(password_command.items),
+	  PROVIDER(password_command.count), 0, 0, NULL, NULL },
 	{ "password", SETTING_REFUSED, 0, 0, 0, 0, NULL, NULL },
 	{ "tls-verify", SETTING_VERIFY, 0, 0, 0, 0, NULL, "full" },
 	{ "tls-ca", SETTING_TEXT, PROVIDER(tls_ca), 0, 0, 0, NULL, NULL },
@@ -214,6 +215,34 @@ static const struct setting provider_options[] = {
 static const struct setting reply_options[] = {
 	{ "means", SETTING_CHOICE, REPLY(means), 0, 0, 0, means_choices, NULL },
 	{ "wait", SETTING_DURATION, REPLY(wait_us), 0, SECONDS(1), 7 * CLOCK_DAY, NULL, NULL },
+	TABLE_END,
+};
+
+static const struct choice grant_choices[] = {
+	{ "refresh-token", OAUTH2_REFRESH_TOKEN, false },
+	{ "client-credentials", OAUTH2_CLIENT_CREDENTIALS, false },
+	{ "service-account", OAUTH2_SERVICE_ACCOUNT, false },
+	{ NULL, 0, false },
+};
+static const struct setting oauth2_options[] = {
+	{ "grant", SETTING_CHOICE, PROVIDER(oauth2.grant), 0, 0, 0, grant_choices,
+	  "refresh-token" },
+	{ "token-url", SETTING_TEXT, PROVIDER(oauth2.token_url), 0, 0, 0, NULL, NULL },
+	{ "authorize-url", SETTING_TEXT, PROVIDER(oauth2.authorize_url), 0, 0, 0, NULL, NULL },
+	{ "client-id", SETTING_TEXT, PROVIDER(oauth2.client_id), 0, 0, 0, NULL, NULL },
+	{ "client-secret-file", SETTING_TEXT, PROVIDER(oauth2.client_secret_file), 0, 0, 0, NULL,
+	  NULL },
+	{ "refresh-token-file", SETTING_TEXT, PROVIDER(oauth2.refresh_token_file), 0, 0, 0, NULL,
+	  NULL },
+	{ "scope", SETTING_TEXT, PROVIDER(oauth2.scope), 0, 0, 0, NULL, NULL },
+	{ "service-account-file", SETTING_TEXT, PROVIDER(oauth2.service_account_file), 0, 0, 0,
+	  NULL, NULL },
+	{ "subject", SETTING_TEXT, PROVIDER(oauth2.subject), 0, 0, 0, NULL, NULL },
+	{ "tls-ca", SETTING_TEXT, PROVIDER(oauth2.tls_ca), 0, 0, 0, NULL, NULL },
+	{ "token-command", SETTING_TEXTS, PROVIDER(oauth2.token_command.items),
+	  PROVIDER(oauth2.token_command.count), 0, 0, NULL, NULL },
+	{ "client-secret", SETTING_REFUSED, 0, 0, 0, 0, NULL, NULL },
+	{ "refresh-token", SETTING_REFUSED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };
 
@@ -275,6 +304,10 @@ static const struct setting no_options[] = { TABLE_END };
 		text, table, true, true, SECTION_ROOT, SETTINGS(array), SETTINGS(number), \
 			sizeof(type)                                                      \
 	}
+#define NESTED(text, table, inside)                       \
+	{                                                 \
+		text, table, false, true, inside, 0, 0, 0 \
+	}
 #define UNSUPPORTED(text, has_title, inside)                        \
 	{                                                           \
 		text, no_options, has_title, false, inside, 0, 0, 0 \
@@ -298,7 +331,7 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 	[SECTION_INBOX] =
 		TITLED("inbox", inbox_options, struct inbox_settings, inboxes, inbox_count),
 	[SECTION_LOG] = PLAIN("log", log_options),
-	[SECTION_OAUTH2] = UNSUPPORTED("oauth2", false, SECTION_PROVIDER),
+	[SECTION_OAUTH2] = NESTED("oauth2", oauth2_options, SECTION_PROVIDER),
 	[SECTION_REPLY] = { "reply", reply_options, true, true, SECTION_PROVIDER, SETTINGS(replies),
 	                    SETTINGS(reply_count), sizeof(struct reply_rule) },
 	[SECTION_HTTP] = UNSUPPORTED("http", false, SECTION_ROOT),
@@ -325,8 +358,15 @@ static char **array_of(struct settings *s, enum section section)
 	return (char **)(void *)((char *)s + section_specs[section].array_offset);
 }
 
+bool section_is_inside(enum section section)
+{
+	return section_specs[section].parent != SECTION_ROOT && !section_specs[section].titled;
+}
+
 size_t section_count(const struct settings *s, enum section section)
 {
+	if (section_is_inside(section))
+		return section_count(s, section_specs[section].parent);
 	if (!section_specs[section].titled)
 		return 1;
 	return *(const size_t *)(const void *)((const char *)s +
@@ -335,6 +375,8 @@ size_t section_count(const struct settings *s, enum section section)
 
 void *section_target(struct settings *s, enum section section, size_t index)
 {
+	if (section_is_inside(section))
+		return section_target(s, section_specs[section].parent, index);
 	if (!section_specs[section].titled)
 		return s;
 	return *array_of(s, section) + index * section_specs[section].size;
@@ -344,6 +386,8 @@ const char *section_title(const struct settings *s, enum section section, size_t
 {
 	const char *array;
 
+	if (section_is_inside(section))
+		return section_title(s, section_specs[section].parent, index);
 	if (!section_specs[section].titled)
 		return NULL;
 	array = *(char *const *)(const void *)((const char *)s +

@@ -105,12 +105,17 @@ static void place_format(const struct place *place, struct bytes *out)
 
 	if (origin == NULL)
 		origin = origin_find(s, place->section, place->index, NULL);
+	if (origin == NULL && section_is_inside(place->section))
+		origin = origin_find(s, spec->parent, place->index, NULL);
 	origin_format(s, origin, out);
 	if (out->length > before)
 		bytes_append_text(out, ": ");
 	if (spec->titled)
 		bytes_printf(out, "%s \"%s\": ", spec->name,
 		             section_title(s, place->section, place->index));
+	else if (section_is_inside(place->section))
+		bytes_printf(out, "%s \"%s\": %s: ", section_specs[spec->parent].name,
+		             section_title(s, place->section, place->index), spec->name);
 	else if (place->section != SECTION_ROOT)
 		bytes_printf(out, "%s: ", spec->name);
 	if (place->option != NULL)

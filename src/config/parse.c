@@ -27,6 +27,7 @@ struct parse {
 	struct scan scan;
 	bool preset; /* of the provider at that index; else the configuration itself */
 	size_t provider;
+	cfg_t *root;
 };
 
 /* The parse that is under way; see the file's head. */
@@ -68,17 +69,28 @@ static size_t reply_index(const char *pattern, unsigned line)
 	return index;
 }
 
+/* The title of the section around one that is inside another: the last of its kind so far. */
+static const char *outer_title(enum section outer)
+{
+	const char *name = section_specs[outer].name;
+
+	return cfg_getnsec(current->root, name, cfg_size(current->root, name) - 1)->title;
+}
+
 /* The index of the section that is being read, made when its first option or its end is seen. */
 static size_t section_index(enum section section, const char *title, unsigned line)
 {
 	struct settings *s = current->settings;
 	size_t count = section_count(s, section);
+	enum section outer = section_specs[section].parent;
 	size_t index = 0;
 
 	if (section == SECTION_REPLY)
 		return reply_index(title, line);
 	if (current->preset) /* its title is its own name */
 		return current->provider;
+	if (section_is_inside(section))
+		return section_index(outer, outer_title(outer), line);
 	if (section_specs[section].titled) {
 		/* Nearly always the last one: sections are read one after the other. */
 		for (index = count; index > 0; index--) {
@@ -178,6 +190,7 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	cfg_t *sec = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
 	enum section section = section_of(sec);
+	size_t index;
 	unsigned line = scan_section_line(&current->scan, line_of(cfg));
 	const struct origin *before;
 
@@ -193,14 +206,15 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 		(void)section_index(section, sec->title, line_of(cfg));
 		return 0;
 	}
-	before = origin_find(current->settings, section, 0, NULL);
+	index = section_index(section, NULL, line_of(cfg));
+	before = origin_find(current->settings, section, index, NULL);
 	if (before != NULL)
 		problem(current->problems,
 		        "%s:%u: %s is written twice, first on line %u: write all "
 		        "its options in one place",
 		        cfg->filename, line, opt->name, before->line);
 	else
-		origin_set_line(current->settings, section, 0, NULL, line);
+		origin_set_line(current->settings, section, index, NULL, line);
 	return 0;
 }
 
@@ -333,6 +347,7 @@ static void run_libconfuse(const char *file, char *text, size_t length)
 		return;
 	}
 	cfg = language_declare();
+	current->root = cfg;
 	cfg->filename = memory_text(file);
 	cfg_set_error_function(cfg, got_error);
 	if (cfg_parse_fp(cfg, stream) != CFG_SUCCESS && current->problems->count == before)

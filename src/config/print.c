@@ -18,7 +18,7 @@ static void pad(struct bytes *out, size_t from)
 {
 	size_t width = ORIGIN_COLUMN;
 
-	if (out->data[from] == '\t')
+	for (size_t i = from; out->data[i] == '\t'; i++)
 		width -= TAB_WIDTH - 1;
 	do
 		bytes_append_char(out, ' ');
@@ -44,7 +44,11 @@ static void setting_line(const struct settings *s, enum section section, size_t 
 
 	setting_print(o, section_target((struct settings *)(uintptr_t)s, section, index), &value);
 	if (value.length > 0) {
-		bytes_printf(out, "%s%s = ", section == SECTION_ROOT ? "" : "\t", o->name);
+		if (section != SECTION_ROOT)
+			bytes_append_char(out, '\t');
+		if (section_is_inside(section))
+			bytes_append_char(out, '\t');
+		bytes_printf(out, "%s = ", o->name);
 		bytes_append_span(out, bytes_span(&value));
 		origin_print(s, origin_find(s, section, index, o), from, out);
 	}
@@ -114,6 +118,24 @@ static bool is_builtin(const struct settings *s, enum section section, size_t in
 	       (section == SECTION_LISTEN && s->listeners[index].local_submission);
 }
 
+/* Sections inside, when they are written. */
+static void inner_print(const struct settings *s, enum section outer, size_t index,
+                        struct bytes *out)
+{
+	for (int i = SECTION_ROOT + 1; outer != SECTION_ROOT && i < SECTION_COUNT; i++) {
+		enum section section = (enum section)i;
+		const struct origin *origin = origin_find(s, section, index, NULL);
+		size_t from = out->length;
+		if (section_specs[i].parent != outer || !section_is_inside(section) ||
+		    origin == NULL)
+			continue;
+		bytes_printf(out, "\t%s {", section_specs[i].name);
+		origin_print(s, origin, from, out);
+		section_options(s, section, index, out);
+		bytes_append_text(out, "\t}\n");
+	}
+}
+
 static void section_print(const struct settings *s, enum section section, size_t index,
                           struct bytes *out)
 {
@@ -132,6 +154,7 @@ static void section_print(const struct settings *s, enum section section, size_t
 	section_options(s, section, index, out);
 	if (section == SECTION_PROVIDER)
 		replies_print(s, index, out);
+	inner_print(s, section, index, out);
 	bytes_append_text(out, "}\n");
 }
 

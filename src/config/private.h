@@ -49,8 +49,8 @@ enum section {
 	SECTION_CONTROL,
 	SECTION_INBOX,
 	SECTION_LOG,
+	SECTION_OAUTH2, /* in a provider, and kept in its struct */
 	/* Known by name, not supported yet. */
-	SECTION_OAUTH2,
 	SECTION_REPLY,
 	SECTION_HTTP,
 	SECTION_COUNT
@@ -112,6 +112,8 @@ const char *nearest_name(const char *name, const char *candidate, const char *be
 
 /* The struct that holds a section's fields. */
 void *section_target(struct settings *s, enum section section, size_t index);
+/* One for each of its parent's sections, in the same struct. */
+bool section_is_inside(enum section section);
 size_t section_count(const struct settings *s, enum section section);
 const char *section_title(const struct settings *s, enum section section, size_t index);
 /* Adds an element with that title (its first field); returns its index. */
@@ -217,6 +219,8 @@ void check_listeners(struct settings *s, struct problems *problems);
 void check_logins(struct settings *s, struct problems *problems); /* and aliases */
 void check_providers(struct settings *s, struct problems *problems);
 void check_routes(struct settings *s, struct problems *problems);
+/* What a provider logs in with. */
+void check_credentials(const struct settings *s, size_t index, struct problems *problems);
 void check_settings(struct settings *s, struct problems *problems);
 
 /* places.c: 0, or -1 when the user has no home directory. */

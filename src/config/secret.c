@@ -101,6 +101,13 @@ static void secret_from_variable(struct provider_settings *p, const struct place
 		secret_take(p, place, p->password_env, secret, strlen(secret), problems);
 }
 
+static bool has_two(const struct provider_settings *p)
+{
+	return (p->password_file != NULL) + (p->password_env != NULL) +
+	               (p->password_command.count > 0) >
+	       1;
+}
+
 void secrets_read(struct settings *s, struct problems *problems)
 {
 	for (size_t i = 0; i < s->provider_count; i++) {
@@ -108,9 +115,8 @@ void secrets_read(struct settings *s, struct problems *problems)
 		struct place file = { s, SECTION_PROVIDER, i, "password-file" };
 		struct place variable = { s, SECTION_PROVIDER, i, "password-env" };
 
-		if (p->password_file != NULL && p->password_env != NULL)
-			problem_at(problems, &variable,
-			           "goes without password-file: keep one of them");
+		if (has_two(p))
+			; /* told by check_credentials() */
 		else if (p->password_file != NULL)
 			secret_from_file(p, &file, problems);
 		else if (p->password_env != NULL)

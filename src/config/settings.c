@@ -41,6 +41,20 @@ static void listener_release(struct listener_settings *l)
 	free(l->client_rates);
 }
 
+static void oauth2_release(struct oauth2_settings *o)
+{
+	free(o->token_url);
+	free(o->authorize_url);
+	free(o->client_id);
+	free(o->client_secret_file);
+	free(o->refresh_token_file);
+	free(o->scope);
+	free(o->service_account_file);
+	free(o->subject);
+	free(o->tls_ca);
+	text_list_release(&o->token_command);
+}
+
 static void provider_release(struct provider_settings *p)
 {
 	secret_set(&p->password, NULL);
@@ -56,6 +70,8 @@ static void provider_release(struct provider_settings *p)
 	free(p->login);
 	free(p->password_file);
 	free(p->password_env);
+	text_list_release(&p->password_command);
+	oauth2_release(&p->oauth2);
 	free(p->rates);
 	free(p->replies);
 	free(p->inbox);

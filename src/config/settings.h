@@ -141,6 +141,24 @@ struct alias_settings {
 	struct text_list to; /* addresses with domains */
 };
 
+enum oauth2_grant { OAUTH2_REFRESH_TOKEN, OAUTH2_CLIENT_CREDENTIALS, OAUTH2_SERVICE_ACCOUNT };
+
+/* How a provider's access tokens are had. NULL: not written. */
+struct oauth2_settings {
+	bool used; /* the section is written: tokens instead of a password */
+	enum oauth2_grant grant;
+	char *token_url;
+	char *authorize_url; /* for penstock login */
+	char *client_id;
+	char *client_secret_file;
+	char *refresh_token_file;
+	char *scope;
+	char *service_account_file;     /* Google's JSON */
+	char *subject;                  /* of the service account's claim; NULL: the login */
+	char *tls_ca;                   /* file; NULL: the system's store */
+	struct text_list token_command; /* program and arguments, instead of all that */
+};
+
 struct provider_settings {
 	char *name;
 	char *url;    /* as written; holds no secret */
@@ -156,10 +174,12 @@ struct provider_settings {
 	char *tls_certificate, *tls_key; /* files: who we are; NULL: nobody */
 	char *tls_pin;                   /* base64 SHA-256 of the SPKI, with TLS_VERIFY_PIN */
 	enum provider_auth auth;
-	char *login;         /* NULL: no AUTH */
-	char *password;      /* NULL without login; wiped by settings_release() */
-	char *password_file; /* where it was read from: this file, */
-	char *password_env;  /* or this variable; both NULL: no password */
+	char *login;                       /* NULL: no AUTH */
+	char *password;                    /* NULL without login; wiped by settings_release() */
+	char *password_file;               /* where it was read from: this file, */
+	char *password_env;                /* or this variable; */
+	struct text_list password_command; /* or what this program prints when it is asked */
+	struct oauth2_settings oauth2;
 	size_t connections;
 	size_t messages_per_connection;
 	size_t recipients_per_message;
@@ -285,6 +305,9 @@ const struct login_settings *settings_login(const struct settings *s, const char
 /* Of a bare name, without case. */
 const struct alias_settings *settings_alias(const struct settings *s, struct span name);
 const struct route_settings *settings_route(const struct settings *s, const char *name);
+
+/* Whether a token may be asked for there: https, or http on this host. */
+bool settings_url_is_safe(const char *url);
 
 /* The default places for this user (see ARCHITECTURE.md, Command line), also for the CLI. */
 int settings_default_control(enum settings_mode mode, bool system, struct bytes *path_r);

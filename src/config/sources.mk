@@ -1,6 +1,7 @@
 config_sources = \
 	src/config/check.c \
 	src/config/check_logins.c \
+	src/config/check_credentials.c \
 	src/config/check_routes.c \
 	src/config/defaults.c \
 	src/config/derive.c \

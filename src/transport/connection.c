@@ -37,6 +37,7 @@ const struct step connection_steps[STATE_COUNT] = {
 	[STATE_HELO] = { "HELO", STAGE_GREETING, PATIENCE_EHLO, send_helo, got_helo },
 	[STATE_STARTTLS] = { "STARTTLS", STAGE_TLS, PATIENCE_TLS, send_starttls, got_starttls },
 	[STATE_HANDSHAKE] = { "the TLS handshake", STAGE_TLS, PATIENCE_TLS, NULL, NULL },
+	[STATE_SECRET] = { "the password", STAGE_LOGIN, PATIENCE_SECRET, send_secret, NULL },
 	[STATE_AUTH] = { "AUTH", STAGE_LOGIN, PATIENCE_AUTH, send_auth, got_auth },
 	[STATE_READY] = { "transactions", STAGE_READY, 0, NULL, NULL },
 	[STATE_QUIT] = { "QUIT", STAGE_READY, PATIENCE_QUIT, send_quit, got_quit },

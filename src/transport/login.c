@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* login.c - AUTH (RFC 4954): which mechanism, its lines in base64, and what a refusal means.
+/* login.c - AUTH (RFC 4954): which mechanism, with which secret, its lines in base64, and what a
+ * refusal means.
  *
  * A credential goes out only inside TLS whose peer was verified; everywhere else the connection
  * ends with words for the operator. Secrets are never logged, and what is built here
@@ -30,7 +31,12 @@ static void append_base64(struct bytes *out, struct span data)
 
 void login_release(struct connection *c)
 {
+	const struct secret_source *secrets = c->transport->secrets;
+
+	if (c->login.query != NULL)
+		secrets->cancel(secrets->context, c->login.query);
 	sasl_release(&c->login.sasl);
+	wipe(&c->login.secret);
 	wipe(&c->login.said);
 	c->login = (struct login){ 0 };
 }
@@ -98,29 +104,64 @@ static void nothing_fits(struct connection *c)
 		                offered.length == 0 ? " none" : bytes_text(&offered));
 	else
 		connection_fail(c, 451, "4.7.0",
-		                "%s offers no AUTH that goes with a password; known here are:%s",
-		                p->host, offered.length == 0 ? " none" : bytes_text(&offered));
+		                "%s offers no AUTH that goes with a %s; known here are:%s", p->host,
+		                p->oauth2.used ? "token" : "password",
+		                offered.length == 0 ? " none" : bytes_text(&offered));
 	bytes_release(&offered);
 }
 
-void send_auth(struct connection *c)
+static void take_secret(struct connection *c, const char *secret, unsigned number)
+{
+	struct login *login = &c->login;
+
+	bytes_reserve(&login->secret, strlen(secret) + 1);
+	bytes_append_text(&login->secret, secret);
+	login->number = number;
+	login->sasl.secret = bytes_text(&login->secret);
+	connection_enter(c, STATE_AUTH);
+}
+
+static void got_secret(void *asker, const char *secret, unsigned number, const char *error)
+{
+	struct connection *c = asker;
+
+	c->login.query = NULL;
+	if (secret == NULL)
+		connection_fail(c, 451, "4.7.0", "no %s to log in with: %s",
+		                c->provider->oauth2.used ? "token" : "password", error);
+	else
+		take_secret(c, secret, number);
+}
+
+/* Nothing is asked for that could not be used. */
+void send_secret(struct connection *c)
 {
 	const struct provider_settings *p = c->provider;
+	const struct secret_source *secrets = c->transport->secrets;
 	struct sasl *sasl = &c->login.sasl;
 
 	login_release(c);
-	sasl->mechanism = sasl_choose(p->auth, false, c->ehlo.mechanisms);
+	sasl->mechanism = sasl_choose(p->auth, p->oauth2.used, c->ehlo.mechanisms);
 	sasl->login = p->login;
-	sasl->secret = p->password == NULL ? "" : p->password;
 	sasl->host = p->host;
 	sasl->port = p->port;
 	if (!is_verified(c))
 		connection_fail(c, 451, "4.7.0",
 		                "no login without verified TLS: the password was not sent");
-	else if (strlen(sasl->login) + strlen(sasl->secret) > SASL_SECRET_MAX)
-		connection_fail(c, 451, "4.7.0", "login and password are too long to be sent");
 	else if (sasl->mechanism == PROVIDER_AUTH_AUTO)
 		nothing_fits(c);
+	else if (secrets == NULL)
+		take_secret(c, p->password == NULL ? "" : p->password, 0);
+	else
+		c->login.query = secrets->ask(secrets->context, p, got_secret, c);
+}
+
+void send_auth(struct connection *c)
+{
+	const struct sasl *sasl = &c->login.sasl;
+
+	if (strlen(sasl->login) + strlen(sasl->secret) > SASL_SECRET_MAX)
+		connection_fail(c, 451, "4.7.0", "login and password are too long to be sent");
 	else
 		begin(c);
 }
@@ -172,7 +213,7 @@ static bool repeats_secret(struct connection *c, const char *text)
 /* The peer's code and, behind what it likely means, its words. */
 static void refuse(struct connection *c, const struct reply *reply)
 {
-	const char *hint = login_hint(c->provider->host, false, reply);
+	const char *hint = login_hint(c->provider->host, c->provider->oauth2.used, reply);
 	struct reply why = { 0 };
 	struct bytes text = { 0 };
 
@@ -191,8 +232,11 @@ static void refuse(struct connection *c, const struct reply *reply)
 
 static void got_refusal(struct connection *c, const struct reply *reply)
 {
+	const struct secret_source *secrets = c->transport->secrets;
 	int class = reply->code / 100;
 
+	if (secrets != NULL && class == 5)
+		secrets->refused(secrets->context, c->provider, c->login.number);
 	if (repeats_secret(c, reply->text))
 		connection_fail(c, class == 5 ? 535 : 454, class == 5 ? "5.7.8" : "4.7.0",
 		                "%s refused the login with %d and repeated the password",

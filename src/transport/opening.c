@@ -153,7 +153,7 @@ static void introduced(struct connection *c)
 {
 	if (!wants_starttls(c)) {
 		if (c->provider->login != NULL)
-			connection_enter(c, STATE_AUTH);
+			connection_enter(c, STATE_SECRET);
 		else
 			connection_ready(c);
 		return;

@@ -19,6 +19,7 @@
 #define PATIENCE_GREETING (5 * CLOCK_MIN)
 #define PATIENCE_EHLO     (5 * CLOCK_MIN)
 #define PATIENCE_TLS      (2 * CLOCK_MIN) /* no RFC: a handshake that takes longer is dead */
+#define PATIENCE_SECRET   (1 * CLOCK_MIN) /* a token is fetched within 30 s, or not at all */
 #define PATIENCE_AUTH     (3 * CLOCK_MIN) /* ESPs ask for 30 s and more */
 #define PATIENCE_MAIL     (5 * CLOCK_MIN)
 #define PATIENCE_RCPT     (5 * CLOCK_MIN)
@@ -145,6 +146,7 @@ enum connection_state {
 	STATE_HELO,      /* a peer without EHLO */
 	STATE_STARTTLS,  /* 220 to STARTTLS is due */
 	STATE_HANDSHAKE, /* TLS */
+	STATE_SECRET,    /* the password or token is asked for */
 	STATE_AUTH,      /* an exchange of SASL */
 	STATE_READY,     /* transactions */
 	STATE_QUIT,      /* 221 is due */
@@ -160,6 +162,9 @@ struct guard {
 
 /* From AUTH to its last reply. */
 struct login {
+	void *query;         /* at transport->secrets, or NULL */
+	struct bytes secret; /* the answer, and its number */
+	unsigned number;
 	struct sasl sasl;
 	struct bytes said; /* the last answer in base64: a peer may repeat it */
 };
@@ -270,6 +275,7 @@ void send_starttls(struct connection *c);
 void got_starttls(struct connection *c, const struct reply *reply);
 
 /* login.c */
+void send_secret(struct connection *c);
 void send_auth(struct connection *c);
 void got_auth(struct connection *c, const struct reply *reply);
 void login_release(struct connection *c); /* wipes what was told */

@@ -101,11 +101,26 @@ struct connection_events {
 	void (*closed)(void *context, enum connection_stage stage, const struct reply *why);
 };
 
+/* Where passwords and tokens come from, for a connection that is about to log in. */
+struct secret_source {
+	/* Calls done() later, on this thread, with the secret (valid during the call) and its
+	 * number, or with NULL and the reason. Until then the query may be cancelled. */
+	void *(*ask)(void *context, const struct provider_settings *provider,
+	             void (*done)(void *asker, const char *secret, unsigned number,
+	                          const char *error),
+	             void *asker);
+	void (*cancel)(void *context, void *query);
+	/* The provider refused the secret of that number. */
+	void (*refused)(void *context, const struct provider_settings *provider, unsigned number);
+	void *context;
+};
+
 /* What all connections of a worker share. */
 struct transport {
 	struct loop *loop;
-	struct resolver *resolver; /* NULL in dialogue tests */
-	const char *hostname;      /* for EHLO */
+	struct resolver *resolver;           /* NULL in dialogue tests */
+	const char *hostname;                /* for EHLO */
+	const struct secret_source *secrets; /* NULL: the password of the settings */
 };
 
 struct connection;

@@ -4,6 +4,8 @@ EXTRA_DIST += \
 	tests/lib/certificates \
 	tests/lib/fetch-peers \
 	tests/lib/peers.py \
+	tests/lib/identity.py \
+	tests/lib/logins.py \
 	tests/lib/penstock.py \
 	tests/lib/postfix.py \
 	tests/lib/run \

@@ -19,6 +19,8 @@ import ssl
 import threading
 import time
 
+from logins import MECHANISMS
+
 TIMEOUT = 60        # seconds without a word; no test takes as long
 WAIT_SECONDS = 60   # for a condition
 PIECE = 256 * 1024  # octets of one recv()
@@ -117,6 +119,7 @@ class Smarthost:
             self.context.load_cert_chain(certificate, key)
         self.starttls = starttls and self.context is not None and not implicit
         self.sessions, self.messages = [], []
+        self.tokens, self.token_errors = set(), []  # good access tokens; answers to refused ones
         self.mail_times = []    # monotonic, when each MAIL was read
         self._changed = threading.Condition()
         self._open = set()
@@ -323,26 +326,21 @@ class Conversation:
         elif self.say("STARTTLS", "220 2.0.0 go ahead", line) == b"220":
             self.secure()
 
-    def response(self, prompt):
-        self.say("RESPONSE", "334 " + base64.b64encode(prompt.encode()).decode())
+    def challenge(self, octets):
+        self.say("RESPONSE", "334 " + base64.b64encode(octets).decode())
         return base64.b64decode(self.line())
 
     def do_auth(self, rest, line):
-        mechanism, _, initial = rest.partition(b" ")
-        mechanism = mechanism.upper().decode()
-        if mechanism not in self.host.mechanisms:
+        name, _, initial = rest.partition(b" ")
+        name = name.upper().decode()
+        if name not in self.host.mechanisms:
             self.say("AUTH", "504 5.5.4 unknown mechanism", line)
             return
-        if mechanism == "PLAIN":
-            octets = base64.b64decode(initial) if initial else self.response("")
-            _, user, password = octets.split(b"\0")
-        else:
-            user = base64.b64decode(initial) if initial else self.response("Username:")
-            password = self.response("Password:")
-        good = (self.host.users or {}).get(user.decode()) == password.decode()
-        reply = "235 2.7.0 welcome" if good else "535 5.7.8 wrong user or password"
+        user = MECHANISMS[name](base64.b64decode(initial) if initial else None, self.challenge,
+                                self.host)
+        reply = "535 5.7.8 wrong user or password" if user is None else "235 2.7.0 welcome"
         if self.say("AUTH", reply, line) == b"235":
-            self.session.login = user.decode()
+            self.session.login = user
 
     @staticmethod
     def path(rest):

@@ -15,6 +15,7 @@ system_files = \
 	tests/system/test_listeners.py \
 	tests/system/test_memory.py \
 	tests/system/test_login.py \
+	tests/system/test_oauth.py \
 	tests/system/test_peers.py \
 	tests/system/test_rate.py \
 	tests/system/test_relay_tls.py \

@@ -3,6 +3,7 @@ config_case = tests/unit/config_case.c tests/unit/config_case.h
 unit_programs += \
 	tests/unit/test_check \
 	tests/unit/test_check_logins \
+	tests/unit/test_check_credentials \
 	tests/unit/test_check_routes \
 	tests/unit/test_endpoints \
 	tests/unit/test_etc \
@@ -20,6 +21,7 @@ unit_programs += \
 	tests/unit/test_users \
 	tests/unit/test_values
 tests_unit_test_check_SOURCES = tests/unit/test_check.c $(config_case)
+tests_unit_test_check_credentials_SOURCES = tests/unit/test_check_credentials.c $(config_case)
 tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_case)
 tests_unit_test_overrides_SOURCES = tests/unit/test_overrides.c $(config_case)
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)

@@ -62,15 +62,15 @@ static void proposes_the_language(void **state)
 	config_case_refused(bytes_text(&text),
 	                    "t.conf:10: provider \"smarthost\": password-file: "
 	                    "smarthost.password cannot be read: No such file or directory\n"
-	                    "t.conf:24: listen \"10.0.0.5:25\": certificate: cert.pem cannot be "
+	                    "t.conf:36: listen \"10.0.0.5:25\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
-	                    "t.conf:25: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
+	                    "t.conf:37: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:33: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
+	                    "t.conf:45: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
-	                    "t.conf:34: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
+	                    "t.conf:46: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:32: listen \"10.0.0.5:587\": users: users: cannot be read: "
+	                    "t.conf:44: listen \"10.0.0.5:587\": users: users: cannot be read: "
 	                    "No such file or directory");
 	bytes_release(&text);
 }

@@ -90,8 +90,8 @@ static void sources(void **state)
 	config_case_refused(
 		"provider \"p\" {\n url = \"smtp://u@mx\"\n password-file = \"x\"\n "
 		"password-env = \"y\"\n}\n",
-		"t.conf:4: provider \"p\": password-env: goes without password-file: keep "
-		"one of them");
+		"t.conf:2: provider \"p\": url: a password comes from one place: keep one of "
+		"password-file, password-env and password-command");
 }
 
 static void others_can_read(void **state)
