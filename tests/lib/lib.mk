@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/certificates \
+	tests/lib/fault_proxy.py \
 	tests/lib/fetch-peers \
 	tests/lib/peers.py \
 	tests/lib/identity.py \

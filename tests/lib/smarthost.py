@@ -30,8 +30,8 @@ class Fault:
     """What happens at a step instead of, or around, the ordinary reply.
 
     at       CONNECT (the greeting), HANDSHAKE, EHLO, HELO, STARTTLS, AUTH, RESPONSE (to a 334),
-             MAIL, RCPT, DATA, CONTENT (its first octets came), DOT (all of it came), RSET,
-             NOOP, QUIT, IDLE (a message was answered)
+             MAIL, RCPT, DATA, CONTENT (its first octets came), DOT (all of it came), BDAT (with
+             its octets; offered when CHUNKING is among the extensions), RSET, NOOP, QUIT, IDLE (a message was answered)
     reply    said instead; text, a list of lines, or octets that are sent as they are
     match    only when the line (for DOT: the content) matches this expression
     skip     so many occasions pass before it happens
@@ -384,6 +384,29 @@ class Conversation:
         if message.content.startswith(b".."):
             message.content = message.content[1:]
         accepted = self.say("DOT", f"250 2.0.0 queued as {len(self.host.messages) + 1}", raw)
+        if accepted[:1] == b"2":
+            self.host.step(lambda: (self.session.messages.append(message),
+                                    self.host.messages.append(message)))
+        self.occasion("IDLE", b"")
+
+    def do_bdat(self, rest, line):
+        """Chunks are swallowed whatever is said of them (RFC 3030 4.2)."""
+        words = rest.split()
+        length, last = int(words[0]), words[1:] == [b"LAST"]
+        while len(self.input) < length:
+            self.receive()
+        chunk = bytes(self.input[:length])
+        del self.input[:length]
+        if self.message is None or not self.message.recipients:
+            self.say("BDAT", "503 5.5.1 no valid recipients", line)
+            return
+        self.message.raw += chunk
+        if not last:
+            self.say("BDAT", "250 2.0.0 more", line)
+            return
+        message, self.message = self.message, None
+        message.content = message.raw
+        accepted = self.say("BDAT", f"250 2.0.0 queued as {len(self.host.messages) + 1}", line)
         if accepted[:1] == b"2":
             self.host.step(lambda: (self.session.messages.append(message),
                                     self.host.messages.append(message)))
