@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "config/users.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 /* Above this a list is the better place: one message in would become a flood. */
 #define ALIAS_TARGETS_MAX 100
@@ -102,10 +103,54 @@ static void check_peer_users(const struct settings *s, size_t index, struct prob
 	}
 }
 
+struct mailboxes {
+	size_t count;
+	bool good;
+};
+
+static void found_mailbox(void *context, const char *name, const char *text)
+{
+	struct mailboxes *found = context;
+	struct address address;
+	const char *error;
+
+	(void)name;
+	found->count++;
+	if (address_parse(&address, span_of_text(text), 0, &error) != 0)
+		return;
+	found->good = true;
+	address_release(&address);
+}
+
+static bool is_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
+static void check_default_from(const struct settings *s, size_t index, struct problems *problems)
+{
+	const char *from = s->listeners[index].default_from;
+	struct place place = { s, SECTION_LISTEN, index, "default-from" };
+	struct mailboxes found = { 0 };
+
+	if (from == NULL)
+		return;
+	header_addresses(span_of_text(from), found_mailbox, &found);
+	/* A field line has 998 octets at most (RFC 5322 2.1.1). */
+	if (found.count != 1 || !found.good || !is_ascii(from) || strlen(from) > 900)
+		problem_at(problems, &place,
+		           "\"%.80s\" is no mailbox: write one such as \"root@example.com\" or "
+		           "\"Our host <root@example.com>\", in ASCII",
+		           from);
+}
+
 static void check_listener_logins(const struct settings *s, size_t index, struct problems *problems)
 {
 	check_auth(s, index, problems);
 	check_peer_users(s, index, problems);
+	check_default_from(s, index, problems);
 }
 
 /* --- logins and aliases --- */

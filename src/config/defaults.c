@@ -208,6 +208,24 @@ static void routes_apply(struct settings *s, size_t provider_count)
 		via_apply(s, &s->routes[i], provider_count);
 }
 
+/* An inbox shows what the application sent; what goes on to others is completed. */
+static void repairs_apply(struct settings *s)
+{
+	static const char *const names[] = { "add-date", "add-message-id", "add-from" };
+
+	for (size_t i = 0; i < s->listener_count; i++) {
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			struct bytes cure = { 0 };
+
+			if (!is_written(s, SECTION_LISTEN, i, names[j]))
+				(void)setting_set(setting_find(SECTION_LISTEN, names[j]),
+				                  &s->listeners[i],
+				                  s->mode == MODE_CATCH ? "false" : "true", &cure);
+			bytes_release(&cure);
+		}
+	}
+}
+
 void defaults_apply(struct settings *s, const struct overrides *over, bool system,
                     struct problems *problems)
 {
@@ -224,5 +242,6 @@ void defaults_apply(struct settings *s, const struct overrides *over, bool syste
 	inboxes_apply(s);
 	routes_apply(s, written);
 	tables_apply(s);
+	repairs_apply(s);
 	log_apply(s, over);
 }

@@ -36,6 +36,7 @@ static void listener_release(struct listener_settings *l)
 	free(l->users);
 	text_list_release(&l->peer_users);
 	free(l->peer_uids);
+	free(l->default_from);
 	free(l->relay_from);
 	free(l->proxy_from);
 	free(l->client_rates);

@@ -108,6 +108,8 @@ struct listener_settings {
 	bool auth_without_tls;       /* also from other hosts */
 	struct text_list peer_users; /* of a Unix socket: who may relay; empty: everybody */
 	uint32_t *peer_uids;         /* the same as numbers */
+	bool add_date, add_message_id, add_from; /* what is missing in the mail of our clients */
+	char *default_from;                      /* a mailbox; NULL: the envelope's sender */
 	bool qualify; /* bare names of local programs get the hostname; else they are refused */
 	struct network *relay_from;
 	size_t relay_from_count;

@@ -29,7 +29,7 @@ int entry_read(const struct entry *entry, size_t max, struct bytes *out)
 	uint64_t offset = 0;
 	size_t got = 1;
 
-	trace_format_received(&entry->facts.trace, entry->id, out);
+	trace_format(&entry->facts.trace, entry->id, out);
 	while (got > 0 && offset < max) {
 		size_t want = max - offset < 65536 ? (size_t)(max - offset) : 65536;
 

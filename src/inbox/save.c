@@ -34,7 +34,7 @@ static int write_message(int fd, const struct entry *entry)
 	size_t got;
 	int rc;
 
-	trace_format_received(&entry->facts.trace, entry->id, &step);
+	trace_format(&entry->facts.trace, entry->id, &step);
 	do {
 		rc = write_all(fd, bytes_span(&step));
 		bytes_clear(&step);

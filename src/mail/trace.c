@@ -24,6 +24,7 @@ void trace_release(struct trace *t)
 	free(t->with);
 	free(t->tls);
 	free(t->recipient);
+	free(t->from);
 	*t = (struct trace){ 0 };
 }
 
@@ -96,6 +97,29 @@ void trace_format_received(const struct trace *t, uint64_t id, struct bytes *out
 	if (t->priority != 0)
 		bytes_printf(out, " PRIORITY %d", t->priority);
 	bytes_printf(out, ";\r\n\t%s\r\n", date);
+}
+
+void trace_format(const struct trace *t, uint64_t id, struct bytes *out)
+{
+	char id_text[ID_TEXT_SIZE];
+	char date[CLOCK_DATE_MAX];
+
+	trace_format_received(t, id, out);
+	if (t->added & TRACE_ADD_DATE) {
+		clock_format_rfc5322(t->time_us, date);
+		bytes_printf(out, "Date: %s\r\n", date);
+	}
+	if ((t->added & TRACE_ADD_FROM) && t->from != NULL)
+		bytes_printf(out, "From: %s\r\n", t->from);
+	if (t->added & TRACE_ADD_MESSAGE_ID) {
+		/* Ours are never given twice, so that the host makes it the world's only one. */
+		id_format(id, id_text);
+		bytes_printf(out, "Message-ID: <%s@", id_text);
+		append_word(out, t->by, ".-_");
+		bytes_append_text(out, ">\r\n");
+	}
+	if (t->added & TRACE_ADD_LINE)
+		bytes_append_text(out, "\r\n");
 }
 
 unsigned trace_count_hops(struct span message)

@@ -181,6 +181,8 @@ static void recipient_accept(struct session *s, struct address *address,
 	if (alias != NULL) {
 		submission_add_targets(s, alias, &to);
 		recipient_release(&to);
+	} else if (submission_has(s, &to.address)) {
+		recipient_release(&to);
 	} else {
 		envelope_add_recipient(&s->envelope, &to);
 	}

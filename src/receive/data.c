@@ -285,6 +285,7 @@ static void data_accept(struct data *d)
 
 	hold_from(&s->envelope.terms, clock_wall(loop_clock(receive->loop)));
 	facts_fill(&put->facts, s);
+	submission_repair(s, put_header(put), &put->facts.trace);
 	put->reserved = s->reserved;
 	s->reserved = 0;
 	put->owner = d;

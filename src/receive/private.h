@@ -94,6 +94,7 @@ struct session {
 	bool skipping_auth; /* it belongs to AUTH */
 	bool skipped_cr;    /* the last octet of it was a CR */
 	bool choked;        /* the peer does not read our replies; its input waits */
+	bool aliased;       /* an alias made some of the recipients */
 	bool trusted;       /* may relay by its address */
 	bool local;         /* loopback or a Unix socket */
 	uint8_t login_failures;
@@ -264,6 +265,11 @@ const struct alias_settings *submission_alias(const struct session *s, const str
 /* Adds its targets, those that are recipients already left out; NOTIFY and ORCPT stay. */
 void submission_add_targets(struct session *s, const struct alias_settings *alias,
                             const struct recipient *asked);
+/* Has an alias made it a recipient already? */
+bool submission_has(const struct session *s, const struct address *to);
+
+/* Notes in the trace which fields the header is without and the listener adds. */
+void submission_repair(const struct session *s, struct span header, struct trace *t);
 
 /* ---- policy.c ------------------------------------------------------------- */
 

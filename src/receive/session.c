@@ -161,6 +161,7 @@ void session_reset(struct session *s)
 		s->receive->store.unreserve(s->receive->store.context, s->reserved);
 	s->reserved = 0;
 	s->overshoot = 0;
+	s->aliased = false;
 	envelope_release(&s->envelope);
 	envelope_init(&s->envelope);
 	if (s->state != SESSION_OVER)

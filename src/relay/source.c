@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* source.c - reads a stored message for the transport: the Received field, then the content.
+/* source.c - reads a stored message for the transport: the fields of the trace, then the content.
  *
  * The field is made when the message is opened (its id is known only since the commit); the
  * content is copied out piece by piece, each by a read of its own, so that a slow peer never
@@ -67,7 +67,7 @@ int source_open(struct source **source_r, struct reader *reader, uint64_t id,
 	s->source.free = stored_free;
 	s->reader = reader;
 	s->blob = facts_r->blob;
-	trace_format_received(&facts_r->trace, id, &s->front);
+	trace_format(&facts_r->trace, id, &s->front);
 	s->source.length = s->front.length + facts_r->size;
 	*source_r = &s->source;
 	return 0;

@@ -13,9 +13,9 @@
 
 #include "base/memory.h"
 
-/* What is written. Of long records the version before is read, too: what it lacks is zero. */
+/* What is written. Of long records earlier versions are read, too: what it lacks is zero. */
 #define VERSION      1
-#define LONG_VERSION 2
+#define LONG_VERSION 3
 
 /* ---- short records -------------------------------------------------------------- */
 
@@ -313,6 +313,8 @@ void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 	put_optional(out, facts->login);
 	put_trace(out, &facts->trace);
 	put_terms(out, &facts->terms);
+	bytes_put_u8(out, (uint8_t)facts->trace.added);
+	put_optional(out, facts->trace.from);
 }
 
 int record_decode_facts(struct span value, struct message_facts *facts_r)
@@ -330,6 +332,10 @@ int record_decode_facts(struct span value, struct message_facts *facts_r)
 	get_trace(&r, &facts_r->trace);
 	if (version >= 2)
 		get_terms(&r, &facts_r->terms);
+	if (version >= 3) {
+		facts_r->trace.added = bytes_get_u8(&r);
+		facts_r->trace.from = get_optional(&r);
+	}
 	facts_r->trace.priority = facts_r->terms.priority;
 	if (parse_end(&r) != 0 || body > BODY_BINARYMIME || ret > RET_HDRS) {
 		message_facts_release(facts_r);

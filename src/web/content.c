@@ -90,7 +90,7 @@ void content_send(struct web *web, struct evhttp_request *request, uint64_t id)
 	c->blob = facts.blob;
 	list_append(&web->bodies, &c->link);
 	evhttp_connection_set_closecb(c->connection, content_closed, c);
-	trace_format_received(&facts.trace, facts.id, &received);
+	trace_format(&facts.trace, facts.id, &received);
 	/* With its length, and closed behind: a message that is deleted meanwhile is seen as cut.
 	 */
 	snprintf(length, sizeof(length), "%llu",

@@ -9,6 +9,7 @@ unit_programs += \
 	tests/unit/test_receive_parameters \
 	tests/unit/test_receive_policy \
 	tests/unit/test_receive_rates \
+	tests/unit/test_receive_repairs \
 	tests/unit/test_receive_session \
 	tests/unit/test_receive_tls \
 	tests/unit/test_receive_users \
@@ -21,6 +22,7 @@ tests_unit_test_receive_auth_SOURCES = tests/unit/test_receive_auth.c $(receive_
 tests_unit_test_receive_content_SOURCES = tests/unit/test_receive_content.c $(receive_server)
 tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_dialogue_SOURCES = tests/unit/test_receive_dialogue.c $(receive_server)
+tests_unit_test_receive_repairs_SOURCES = tests/unit/test_receive_repairs.c $(receive_server)
 tests_unit_test_receive_session_SOURCES = tests/unit/test_receive_session.c $(receive_server)
 tests_unit_test_receive_tls_SOURCES = tests/unit/test_receive_tls.c $(receive_server)
 tests_unit_test_receive_walk_SOURCES = tests/unit/test_receive_walk.c $(receive_server)

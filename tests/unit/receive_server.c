@@ -113,6 +113,8 @@ static void store_message(struct server *v, struct put *put)
 	m->sender = copy(put->facts.sender.text);
 	m->with = copy(put->facts.trace.with);
 	m->login = copy(put->facts.login);
+	m->from = copy(put->facts.trace.from);
+	m->added = put->facts.trace.added;
 	m->recipient = copy(put->facts.trace.recipient);
 	m->body = put->facts.body;
 	m->id = put->facts.id = ++v->next_id;
@@ -331,6 +333,7 @@ void server_forget_stored(struct server *v)
 		free(m->sender);
 		free(m->with);
 		free(m->login);
+		free(m->from);
 		free(m->recipient);
 		memset(m, 0, sizeof *m);
 	}

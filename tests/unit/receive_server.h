@@ -16,7 +16,8 @@
 
 struct stored {
 	struct bytes content, header, recipients; /* recipients: each with a line feed */
-	char *sender, *with, *login, *recipient;
+	char *sender, *with, *login, *recipient, *from;
+	unsigned added;
 	enum envelope_body body;
 	uint64_t id, reserved;
 };

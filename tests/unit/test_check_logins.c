@@ -79,6 +79,40 @@ static void aliases_lead_away(void **state)
 	                    "not count)");
 }
 
+static void repairs_have_defaults(void **state)
+{
+	static const char *const bad[] = { "root", "a@b.com, c@d.com", "@", "a@b\xc3\xa4.com",
+		                           "Name <>" };
+	static const char *const catch_all[] = { "--catch", NULL };
+	struct config_case c;
+
+	(void)state;
+	config_case_load(&c,
+	                 PROVIDER "listen \"127.0.0.1:2525\" { add-date = false  default-from = "
+	                          "\"Our host <root@example.com>\" }\n");
+	assert_int_equal(c.rc, 0);
+	assert_false(c.settings->listeners[0].add_date);
+	assert_true(c.settings->listeners[0].add_from && c.settings->listeners[0].add_message_id);
+	assert_true(c.settings->listeners[1].add_date); /* the local socket */
+	config_case_release(&c);
+	config_case_command(&c, catch_all, NULL);
+	assert_false(c.settings->listeners[0].add_date || c.settings->listeners[0].add_from ||
+	             c.settings->listeners[0].add_message_id);
+	config_case_release(&c);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct bytes text = { 0 };
+
+		bytes_printf(&text,
+		             PROVIDER "listen \"127.0.0.1:2525\" { default-from = \"%s\" }\n",
+		             bad[i]);
+		config_case_load(&c, bytes_text(&text));
+		assert_int_equal(c.rc, -1);
+		assert_non_null(strstr(bytes_text(&c.error), "is no mailbox: write one such as"));
+		config_case_release(&c);
+		bytes_release(&text);
+	}
+}
+
 static void accounts_become_numbers(void **state)
 {
 	struct config_case c;
@@ -104,10 +138,9 @@ static void accounts_become_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(logins_need_their_file),
-		cmocka_unit_test(sections_are_found),
-		cmocka_unit_test(aliases_lead_away),
-		cmocka_unit_test(accounts_become_numbers),
+		cmocka_unit_test(logins_need_their_file), cmocka_unit_test(sections_are_found),
+		cmocka_unit_test(aliases_lead_away),      cmocka_unit_test(accounts_become_numbers),
+		cmocka_unit_test(repairs_have_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, config_case_enter, config_case_leave);

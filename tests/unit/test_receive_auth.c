@@ -400,7 +400,7 @@ static void aliases_replace_recipients(void **state)
 	connect_and_greet(&lab);
 	server_say(&lab.v, "MAIL FROM:<cron>\r\nRCPT TO:<two@example.com>\r\nRCPT TO:<root>\r\n"
 	                   "RCPT TO:<Root@MX.test>\r\nRCPT TO:<root@example.com>\r\n"
-	                   "RCPT TO:<other>\r\nDATA\r\nx\r\n.\r\n");
+	                   "RCPT TO:<other>\r\nRCPT TO:<ops@example.com>\r\nDATA\r\nx\r\n.\r\n");
 	assert_int_equal(lab.v.stored_count, 1);
 	assert_string_equal(lab.v.stored[0].sender, "cron@mx.test");
 	assert_string_equal(bytes_text(&lab.v.stored[0].recipients),

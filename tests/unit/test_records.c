@@ -227,7 +227,11 @@ static void make_facts(struct bytes *out)
 		           .by_mode = BY_NOTIFY,
 		           .by_trace = true,
 		           .by_us = -12 },
-		.trace = { .helo = memory_text("h"), .tls = memory_text("TLSv1.3"), .time_us = 5 },
+		.trace = { .helo = memory_text("h"),
+		           .tls = memory_text("TLSv1.3"),
+		           .time_us = 5,
+		           .added = TRACE_ADD_DATE | TRACE_ADD_FROM,
+		           .from = memory_text("r@h") },
 	};
 
 	record_encode_facts(&facts, out);
@@ -278,6 +282,8 @@ static void facts_come_back(void **state)
 	assert_string_equal(facts.trace.helo, "h");
 	assert_null(facts.trace.recipient);
 	assert_int_equal(facts.trace.time_us, 5);
+	assert_int_equal(facts.trace.added, TRACE_ADD_DATE | TRACE_ADD_FROM);
+	assert_string_equal(facts.trace.from, "r@h");
 	assert_int_equal(facts.terms.priority, -9);
 	assert_int_equal(facts.trace.priority, -9);
 	assert_true(facts.terms.require_tls && facts.terms.by_trace);
@@ -384,16 +390,25 @@ static void noise_is_refused(void **state)
 	}
 }
 
-/* As they were written before there were terms: version 1, without them. */
+/* As they were written before there were fields to add (version 2) and terms (version 1). */
 static void earlier_versions_are_read(void **state)
 {
-	static const size_t terms = 1 + 1 + 4 + 8 + 1 + 1 + 8, return_by_at = 3 + 47;
+	static const size_t terms = 1 + 1 + 4 + 8 + 1 + 1 + 8, added = 1 + 1 + 4 + 3;
+	static const size_t return_by_at = 3 + 47;
 	struct bytes record = { 0 };
 	struct message_facts facts;
 	struct delivery d;
 
 	(void)state;
 	make_facts(&record);
+	record.data[0] = 2;
+	assert_int_equal(decode_facts(bytes_span(&record)), -1);
+	record.length -= added;
+	assert_int_equal(record_decode_facts(bytes_span(&record), &facts), 0);
+	assert_int_equal(facts.terms.priority, -9);
+	assert_int_equal(facts.trace.added, 0);
+	assert_null(facts.trace.from);
+	message_facts_release(&facts);
 	record.data[0] = 1;
 	assert_int_equal(decode_facts(bytes_span(&record)), -1);
 	record.length -= terms;
@@ -415,7 +430,7 @@ static void earlier_versions_are_read(void **state)
 	assert_true(d.pinned_until_us == 10 && d.return_by_us == 0 && d.count == 2);
 	assert_string_equal(d.recipients[1].to.orcpt, "rfc822;x@y.example");
 	delivery_release(&d);
-	record.data[0] = 3;
+	record.data[0] = 4;
 	assert_int_equal(decode_delivery(bytes_span(&record)), -1);
 	assert_int_equal(record_rows(bytes_span(&record)), 0);
 	bytes_release(&record);

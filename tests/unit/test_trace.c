@@ -30,6 +30,40 @@ static struct trace trace_of(const char *helo, const char *client, const char *t
 		               .time_us = TIME };
 }
 
+/* Byte for byte the same each time, behind the Received field. */
+static void writes_what_is_added(void **state)
+{
+	static const struct {
+		unsigned added;
+		const char *from, *text;
+	} rows[] = {
+		{ 0, NULL, "" },
+		{ TRACE_ADD_DATE, NULL, "Date: Sat, 21 Nov 2026 21:42:22 +0000\r\n" },
+		{ TRACE_ADD_FROM, "Host <r@h.example>", "From: Host <r@h.example>\r\n" },
+		{ TRACE_ADD_MESSAGE_ID, NULL, "Message-ID: <0000000000011@relay.example>\r\n" },
+		{ TRACE_ADD_DATE | TRACE_ADD_FROM | TRACE_ADD_MESSAGE_ID | TRACE_ADD_LINE, "a@b",
+		  "Date: Sat, 21 Nov 2026 21:42:22 +0000\r\nFrom: a@b\r\n"
+		  "Message-ID: <0000000000011@relay.example>\r\n\r\n" },
+	};
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct trace t = trace_of("h", "127.0.0.1", NULL, NULL);
+		struct bytes out = { 0 }, received = { 0 };
+
+		t.added = rows[i].added;
+		t.from = (char *)(uintptr_t)rows[i].from;
+		trace_format_received(&t, 33, &received);
+		trace_format(&t, 33, &out);
+		assert_memory_equal(out.data, received.data, received.length);
+		assert_string_equal(bytes_text(&out) + received.length, rows[i].text);
+		bytes_release(&out);
+		bytes_release(&received);
+	}
+}
+
 static void writes_received(void **state)
 {
 	static const struct {
@@ -118,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_received),
+		cmocka_unit_test(writes_what_is_added),
 		cmocka_unit_test(bounds_what_the_client_says),
 		cmocka_unit_test(counts_hops),
 		cmocka_unit_test(releases),
