@@ -8,10 +8,11 @@ import ssl
 import struct
 import subprocess
 import sys
+import time
 
 import pytest
 
-from penstock import wait_until
+from penstock import PATIENCE, wait_until
 from postfix import free_port
 from wire import Wire
 
@@ -154,6 +155,45 @@ def test_errors_of_a_client_add_up_over_sessions(start):
         assert wire.reply().startswith("421 4.7.0")
     with connect("192.0.2.8") as wire:
         assert wire.reply().startswith("220")
+
+
+def test_the_busiest_client_feels_it_first(start):
+    """Near max-connections who has more than an equal share is told so; the others come in."""
+    daemon = start(listen=PROXIED + "max-connections = 40")
+
+    def connect(address):
+        wire = Wire(daemon.port)
+        wire.send(f"PROXY TCP4 {address} 127.0.0.1 54321 25\r\n")
+        return wire, wire.reply()
+
+    held = [connect("192.0.2.7") for _ in range(36)]
+    assert all(said.startswith("220") for _, said in held)
+    held += [connect("192.0.2.8")]
+    assert held[-1][1].startswith("220")
+    held += [connect("192.0.2.7")]
+    assert held[-1][1].startswith("421 4.7.0 Busy")
+    held += [connect("192.0.2.8")]
+    assert held[-1][1].startswith("220")
+    for wire, _ in held:
+        wire.close()
+
+
+def test_a_slow_sender_is_cut_off_by_its_rate(start):
+    """Silent never, done never: what counts is octets."""
+    daemon = start(listen='idle-timeout = "2s"  min-data-rate = "1000"')
+    with Wire(daemon.port) as wire:
+        wire.greet()
+        wire.open()
+        wire.socket.settimeout(0.1)
+        said = b""
+        end = time.monotonic() + PATIENCE
+        while not said and time.monotonic() < end:
+            wire.send("x\r\n")
+            try:
+                said = wire.socket.recv(1000)
+            except TimeoutError:
+                pass
+        assert said.startswith(b"421 4.4.2")
 
 
 def test_a_header_has_a_limit(start):
