@@ -39,13 +39,14 @@ void flow_append(struct flow *f, const void *data, size_t length)
 
 void flow_take(struct flow *f, void *data, size_t length)
 {
+	struct span kept = flow_span(f);
 	struct flow moved = { 0 };
 
 	if (length == 0)
 		return;
 	if (f->start + f->length + length > f->capacity) {
 		flow_grow(&moved, f->length + length);
-		flow_append(&moved, f->data + f->start, f->length);
+		flow_append(&moved, kept.data, kept.length);
 		flow_forget(f);
 		*f = moved;
 	}

@@ -18,6 +18,8 @@
 #define PRESSURE_PERCENT 90
 /* All sessions of a worker are looked at no more often than that. */
 #define RELIEF_PAUSE_US  CLOCK_SEC
+/* Whoever is refused comes back at once: the log must not grow with them. */
+#define TELL_PAUSE_US    CLOCK_SEC
 
 void admission_greet(struct session *s)
 {
@@ -25,10 +27,24 @@ void admission_greet(struct session *s)
 	session_replyf(s, 220, NULL, "%s ESMTP Penstock", s->receive->settings->hostname);
 }
 
+/* One line a second says how many there were, and why the last one. */
+static void tell_refused(const struct session *s, const char *why)
+{
+	struct receive *receive = s->receive;
+	int64_t now = session_now(s);
+
+	receive->refused++;
+	if (receive->told_us != INT64_MIN && now - receive->told_us < TELL_PAUSE_US)
+		return;
+	log_info("connection refused client=%s listener=%s reason=\"%s\" refused=%zu",
+	         stream_peer(s->stream), receive->listener->name, why, receive->refused);
+	receive->told_us = now;
+	receive->refused = 0;
+}
+
 void admission_refuse(struct session *s, const char *why)
 {
-	log_info("connection refused client=%s listener=%s reason=\"%s\"", stream_peer(s->stream),
-	         s->receive->listener->name, why);
+	tell_refused(s, why);
 	session_close(s, why);
 }
 
@@ -187,6 +203,8 @@ static const char *client_refusal(struct session *s)
  * whom we cannot serve. */
 static void send_away(struct session *s, const char *enhanced, const char *why)
 {
+	if (!s->receive->stopping)
+		tell_refused(s, why);
 	if (s->receive->listener->tls == LISTENER_TLS_IMPLICIT)
 		session_close(s, why);
 	else

@@ -73,7 +73,10 @@ struct receive {
 	struct login_cache *logins; /* NULL: nothing is remembered */
 	struct list sessions; /* open ones, and those whose request is still with the writer */
 	bool stopping;
-	int64_t relieved_us; /* private: when silent sessions last had to go for want of room */
+	/* Private to admission.c: when silent sessions last had to go for want of room, when the
+	 * log was last told of refused connections, and how many there were since. */
+	int64_t relieved_us, told_us;
+	size_t refused;
 };
 /* Call it before the other members are used; they are the caller's to set. */
 void receive_init(struct receive *receive);

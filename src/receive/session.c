@@ -488,7 +488,8 @@ void receive_init(struct receive *receive)
 {
 	list_init(&receive->sessions);
 	receive->stopping = false;
-	receive->relieved_us = INT64_MIN;
+	receive->relieved_us = receive->told_us = INT64_MIN;
+	receive->refused = 0;
 }
 
 void receive_relieve(struct receive *receive, int64_t idle_us)

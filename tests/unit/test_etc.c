@@ -66,11 +66,11 @@ static void proposes_the_language(void **state)
 	                    "read: No such file or directory\n"
 	                    "t.conf:37: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:45: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
+	                    "t.conf:53: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
-	                    "t.conf:46: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
+	                    "t.conf:54: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:44: listen \"10.0.0.5:587\": users: users: cannot be read: "
+	                    "t.conf:52: listen \"10.0.0.5:587\": users: users: cannot be read: "
 	                    "No such file or directory");
 	bytes_release(&text);
 }

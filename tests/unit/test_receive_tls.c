@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receive/private.h"
 #include "receive_server.h"
 
 static char directory[] = "/tmp/test_receive_tls.XXXXXX";
@@ -211,6 +212,48 @@ static void stopping_waits_for_no_handshake_to_say_so(void **state)
 	server_release(&v);
 }
 
+/* A handshake has a deadline of its own, and what comes of it in drips does not move it. */
+static void a_handshake_is_done_soon(void **state)
+{
+	struct server v;
+
+	(void)state;
+	start(&v, LISTENER_TLS_IMPLICIT);
+	server_say(&v, "\x16\x03\x01\x02");
+	server_pass(&v, TLS_PATIENCE_US / 2);
+	server_say(&v, "\x05");
+	server_pass(&v, TLS_PATIENCE_US / 2 - 1);
+	assert_false(v.closed);
+	server_pass(&v, 1);
+	assert_true(v.closed);
+	server_release(&v);
+}
+
+/* A client's hello that came together with the PROXY header. */
+static void a_handshake_begins_behind_a_proxy_header(void **state)
+{
+	static struct network loopback = { .family = AF_INET, .address = { 127 }, .prefix = 8 };
+
+	struct server v;
+
+	(void)state;
+	server_init(&v);
+	v.receive.tls = ours;
+	v.listener.tls = LISTENER_TLS_IMPLICIT;
+	v.listener.proxy_protocol = true;
+	v.listener.proxy_from = &loopback;
+	v.listener.proxy_from_count = 1;
+	v.peer = "127.0.0.1";
+	server_connect(&v);
+	stream_write_text(v.client, "PROXY TCP4 192.0.2.1 127.0.0.1 5 25\r\n");
+	stream_start_tls(v.client, theirs, "mx.test");
+	server_pass(&v, 0);
+	assert_true(stream_is_tls(v.client));
+	assert_true(text_starts(bytes_text(&v.heard), "220 "));
+	assert_true(text_starts(server_say(&v, "EHLO x\r\n"), "250-"));
+	server_release(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +262,8 @@ int main(void)
 		cmocka_unit_test(required_tls_opens_the_door),
 		cmocka_unit_test(implicit_tls_says_nothing_in_clear),
 		cmocka_unit_test(a_handshake_that_never_comes_is_ended),
+		cmocka_unit_test(a_handshake_is_done_soon),
+		cmocka_unit_test(a_handshake_begins_behind_a_proxy_header),
 		cmocka_unit_test(who_cannot_be_served_is_closed_without_a_handshake),
 		cmocka_unit_test(rubbish_instead_of_a_handshake),
 		cmocka_unit_test(stopping_waits_for_no_handshake_to_say_so),
