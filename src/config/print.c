@@ -97,7 +97,7 @@ static void replies_print(const struct settings *s, size_t provider, struct byte
 		if (r->provider != provider)
 			continue;
 		bytes_append_text(out, "\treply ");
-		text_print(r->pattern, out);
+		string_print(r->pattern, out);
 		bytes_append_text(out, " {");
 		for (const struct setting *o = section_specs[SECTION_REPLY].options;
 		     o->name != NULL; o++) {
@@ -144,7 +144,7 @@ static void section_print(const struct settings *s, enum section section, size_t
 
 	bytes_printf(out, "\n%s ", section_specs[section].name);
 	if (title != NULL) {
-		text_print(title, out);
+		string_print(title, out);
 		bytes_append_char(out, ' ');
 	}
 	bytes_append_char(out, '{');

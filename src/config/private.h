@@ -126,7 +126,7 @@ void section_clear(struct settings *s, enum section section);
 int setting_set(const struct setting *option, void *target, const char *text, struct bytes *cure);
 /* Appends the value as the language writes it; nothing when it has none. */
 void setting_print(const struct setting *option, const void *target, struct bytes *out);
-void text_print(const char *text, struct bytes *out); /* in double quotes, escaped */
+void string_print(const char *text, struct bytes *out); /* in double quotes, escaped */
 
 /* --- where values come from --- */
 

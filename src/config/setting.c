@@ -311,7 +311,7 @@ int setting_set(const struct setting *option, void *target, const char *text, st
 
 /* --- printing --- */
 
-void text_print(const char *text, struct bytes *out)
+void string_print(const char *text, struct bytes *out)
 {
 	bytes_append_char(out, '"');
 	for (; *text != '\0'; text++) {
@@ -347,7 +347,7 @@ static void item_print(const struct setting *o, const void *list, size_t i, stru
 		network_format(&((const struct network *)list)[i], &text);
 		break;
 	}
-	text_print(bytes_text(&text), out);
+	string_print(bytes_text(&text), out);
 	bytes_release(&text);
 }
 
@@ -404,7 +404,7 @@ void setting_print(const struct setting *o, const void *target, struct bytes *ou
 	case SETTING_TEXT:
 		text = FIELD_CONST(char *, target, o->offset);
 		if (text != NULL)
-			text_print(text, out);
+			string_print(text, out);
 		break;
 	case SETTING_FLAG:
 		bytes_append_text(out, FIELD_CONST(bool, target, o->offset) ? "true" : "false");
@@ -423,11 +423,11 @@ void setting_print(const struct setting *o, const void *target, struct bytes *ou
 		quoted_print(duration_text, o, target, out);
 		break;
 	case SETTING_CHOICE:
-		text_print(choice_name(o->choices, (int)FIELD_CONST(unsigned, target, o->offset)),
-		           out);
+		string_print(choice_name(o->choices, (int)FIELD_CONST(unsigned, target, o->offset)),
+		             out);
 		break;
 	case SETTING_CHOICE_FLAG:
-		text_print(choice_name(o->choices, FIELD_CONST(bool, target, o->offset)), out);
+		string_print(choice_name(o->choices, FIELD_CONST(bool, target, o->offset)), out);
 		break;
 	case SETTING_VERIFY:
 		verify_print(target, out);

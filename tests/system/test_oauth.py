@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """What providers are logged in to with: every mechanism, access tokens, programs that print a
-password; and that none of it is found anywhere afterwards."""
+password, penstock login; and that none of it is found anywhere afterwards."""
 
 import base64
+import contextlib
+import http.client
 import json
 import os
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -367,3 +370,104 @@ def test_a_program_is_not_started_by_a_shell_and_ends_with_the_daemon(build, tmp
         daemon.stop()
     assert words == f"$(touch {tmp_path}/oops) ; x\n"
     assert not (tmp_path / "oops").exists()
+
+
+# penstock login
+
+
+class Login:
+    """A running penstock login; url: where the browser is to go."""
+
+    def __init__(self, build, tmp_path, config, name="to"):
+        path = tmp_path / "login.conf"
+        path.write_text(config)
+        environment = {k: v for k, v in os.environ.items() if "DISPLAY" not in k}
+        self.process = subprocess.Popen([build / "src/penstock", "login", "-f", path, name], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=environment)
+        self.url = None
+        while self.url is None and (line := self.process.stdout.readline()):
+            self.url = line.strip() if line.startswith("http") else None
+
+    def visit(self, url):
+        """What the browser sees there: status and page."""
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as browser:
+            browser.request("GET", url.partition(urlsplit(url).netloc)[2])
+            answer = browser.getresponse()
+            return answer.status, answer.read().decode()
+
+    def end(self):
+        said, complaint = self.process.communicate(timeout=30)
+        return self.process.returncode, said, complaint
+
+
+def login_config(tmp_path, identity, host, more=""):
+    return provider("/nowhere", host, refresh_token(
+        tmp_path, identity, f'authorize-url = "{identity.authorize_url}" scope = "mail" {more}')).replace(
+        'tls-ca = "/nowhere/ca.pem"', "")
+
+
+def test_login_stores_a_refresh_token_that_the_daemon_uses(build, tmp_path, certificates, started):
+    identity = started(Identity())
+    host = started(smarthost(certificates, "XOAUTH2"))
+    host.tokens = identity.good
+    config = login_config(tmp_path, identity, host)
+    (tmp_path / "refresh-token").unlink()
+    with Penstockd(build, tmp_path, extra=config.replace(
+            "oauth2 {", f'tls-ca = "{certificates}/ca.pem" oauth2 {{')) as daemon:
+        send(daemon)
+        wait_until(lambda: "refresh-token cannot be read" in provider_status(daemon)["why"], "why")
+        login = Login(build, tmp_path, config)
+        assert f"login_hint={LOGIN.replace('@', '%40')}" in login.url and "scope=mail" in login.url
+        back = identity.consent(login.url)
+        # who does not know the state, or asks for something else, is turned away
+        assert login.visit(identity.consent(login.url, state="guessed"))[0] == 400
+        assert login.visit(identity.consent(login.url, code=None))[0] == 400
+        assert login.visit(back.partition("/?")[0] + "/favicon.ico")[0] == 404
+        assert login.visit(back)[0] == 200
+        status, said, complaint = login.end()
+        assert (status, complaint) == (0, "") and "refresh-token" in said
+        stored = tmp_path / "refresh-token"
+        assert stored.stat().st_mode & 0o777 == 0o600
+        assert stored.read_text() == "refresh-1-canary\n" and "canary" not in said
+        daemon.drained()
+        assert_nothing_leaked(daemon, "refresh-1-canary", "code-")
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith("refresh-token")} == \
+        {"refresh-token"}
+
+
+LOGIN_TROUBLES = {
+    "refused": (dict(error="access_denied", code=None), None, 77, "the provider says access_denied"),
+    "another code": (dict(code="guessed"), None, 69, "invalid_grant"),
+    "broken": ({}, Trouble(500, "no"), 69, "status 500"),
+    "no refresh token": ({}, Trouble(200, '{"access_token": "access-9-canary"}'), 69,
+                         "gave no refresh token"),
+}
+
+
+@pytest.mark.parametrize("name", LOGIN_TROUBLES)
+def test_login_says_what_went_wrong_and_keeps_the_old_token(build, tmp_path, certificates, started,
+                                                          name):
+    changes, trouble, status, words = LOGIN_TROUBLES[name]
+    identity = started(Identity())
+    host = started(smarthost(certificates, "XOAUTH2"))
+    login = Login(build, tmp_path, login_config(tmp_path, identity, host))
+    identity.faults += [trouble] if trouble else []
+    login.visit(identity.consent(login.url, **changes))
+    ended, said, complaint = login.end()
+    assert ended == status and words in complaint and "Traceback" not in complaint
+    assert "canary" not in said + complaint
+    assert (tmp_path / "refresh-token").read_text() == REFRESH + "\n"
+
+
+def test_login_is_refused_where_nobody_has_to_agree(build, tmp_path, certificates, started):
+    identity = started(Identity())
+    host = started(smarthost(certificates, "XOAUTH2"))
+    without = provider("/nowhere", host, refresh_token(tmp_path, identity)).replace(
+        'tls-ca = "/nowhere/ca.pem"', "")
+    for config, name, status, words in (
+            (without, "to", 78, "authorize-url"), (without, "other", 64, "no such provider"),
+            (without, "inbox", 78, "no oauth2 section"), ("nonsense", "to", 78, "penstock login:")):
+        login = Login(build, tmp_path, config, name)
+        ended, _, complaint = login.end()
+        assert ended == status and words in complaint, complaint
