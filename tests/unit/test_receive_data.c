@@ -137,6 +137,8 @@ static const char conversation[] =
 	"a\0b\r\n.\r\n"
 	"MAIL FROM:<a@example.org>\r\nRSET\r\nDATA\r\n"
 	"MAIL FROM:<d@example.org>\r\nRCPT TO:<e@example.net>\r\nDATA\r\n.\r\n"
+	"MAIL FROM:<f@example.org>\r\nRCPT TO:<g@example.net>\r\nBDAT 8\r\n\r\n.\r\nQUI"
+	"BDAT 9 LAST\r\nT\r\n.\r\n\rx\nBDAT 6 LAST\r\nQUIT\r\n"
 	"QUIT\r\nNOOP\r\n";
 
 static void converse(struct server *v, const size_t *cuts, size_t step)
@@ -185,10 +187,11 @@ static void every_split_is_the_same(void **state)
 
 	(void)state;
 	converse(&whole, NULL, sizeof conversation);
-	assert_int_equal(whole.stored_count, 3);
+	assert_int_equal(whole.stored_count, 4);
 	assert_true(text_ends(bytes_text(&whole.heard), "\r\n221 2.0.0 Bye\r\n"));
 	assert_true(stored_is(&whole.stored[0],
 	                      span_of_text("Subject: one\r\n\r\n.dots\r\n..\r\nb\xc3\xa4r\r\n")));
+	assert_true(stored_is(&whole.stored[3], span_of_text("\r\n.\r\nQUIT\r\n.\r\n\r\nx\r\n")));
 	for (size_t step = 1; step < 60; step++) {
 		converse(&parts, NULL, step);
 		assert_same(&whole, &parts);

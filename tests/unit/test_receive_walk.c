@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* test_receive_walk.c - a long random walk of commands beside a small model of the protocol.
  *
- * The model knows only what a transaction is: who is greeted, logged in, has a sender and
- * recipients, and how patient the server is. Every reply of the session has to be the model's, and
- * every message that is stored one that the model accepted (RFC 5321 4.1.4; the classes of
- * state confusion after refused content).
+ * The model knows only what a transaction is: who is greeted, inside TLS, logged in, has a sender,
+ * recipients and chunks, and how patient the server is. Every reply of the session has to be the
+ * model's, and every message that is stored one that the model accepted (RFC 5321 4.1.4; the
+ * classes of state confusion after refused content).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,16 +15,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "receive/private.h"
 #include "receive_server.h"
 
-#define WALK_STEPS 60000
-#define MAX_RCPTS  3
+#define WALK_STEPS      60000
+#define WALK_STEPS_LONG 1000000 /* make check-long */
+#define MAX_RCPTS       3
+#define MAX_SIZE        2000 /* octets */
 
 struct model {
-	bool greeted, login, sender;
+	bool greeted, tls, login, sender, chunks, over;
 	unsigned recipients, errors, junk;
+	size_t octets; /* of the chunks */
 	size_t stored;
 };
 
@@ -39,8 +43,9 @@ struct move {
 
 static void reset(struct model *m)
 {
-	m->sender = false;
+	m->sender = m->chunks = false;
 	m->recipients = 0;
+	m->octets = 0;
 }
 
 static int predict_hello(struct model *m)
@@ -77,7 +82,7 @@ static int predict_mail_large(struct model *m)
 
 static int predict_rcpt(struct model *m)
 {
-	if (!m->sender)
+	if (!m->sender || m->chunks)
 		return 503;
 	if (m->recipients == MAX_RCPTS)
 		return 452;
@@ -87,17 +92,17 @@ static int predict_rcpt(struct model *m)
 
 static int predict_rcpt_wrong(struct model *m)
 {
-	return m->sender ? 501 : 503;
+	return m->sender && !m->chunks ? 501 : 503;
 }
 
 static int predict_rcpt_utf8(struct model *m)
 {
-	return m->sender ? 553 : 503;
+	return m->sender && !m->chunks ? 553 : 503;
 }
 
 static int predict_data(struct model *m)
 {
-	if (!m->sender)
+	if (!m->sender || m->chunks)
 		return 503;
 	return m->recipients > 0 ? 354 : 554;
 }
@@ -129,9 +134,30 @@ static int predict_auth(struct model *m)
 	return 235;
 }
 
+static int predict_auth_dialogue(struct model *m)
+{
+	return !m->greeted || m->sender || m->login ? 503 : 334;
+}
+
 static int predict_auth_wrong(struct model *m)
 {
 	return !m->greeted || m->sender || m->login ? 503 : 501;
+}
+
+static int predict_starttls(struct model *m)
+{
+	if (m->sender || m->tls)
+		return 503;
+	reset(m);
+	m->greeted = m->login = false;
+	m->tls = true;
+	return 220;
+}
+
+static int predict_bdat_broken(struct model *m)
+{
+	m->over = true;
+	return 501;
 }
 
 static int predict_unknown(struct model *m)
@@ -164,7 +190,12 @@ static const struct move moves[] = {
 	{ "VRFY a\r\n", predict_vrfy, 1 },
 	{ "AUTH PLAIN AGFubmEAc2VjcmV0\r\n", predict_auth, 2 },
 	{ "AUTH PLAIN ????\r\n", predict_auth_wrong, 1 },
-	{ "STARTTLS\r\n", NULL, 1 },
+	{ "AUTH LOGIN\r\n", predict_auth_dialogue, 1 },
+	{ "AUTH PLAIN\r\n", predict_auth_dialogue, 1 },
+	{ "MAIL FROM:<a@example.org> RET=FULL MT-PRIORITY=-3\r\n", predict_mail, 1 },
+	{ "MAIL FROM:<a@example.org> RET=FULL RET=FULL\r\n", predict_mail_wrong, 1 },
+	{ "BDAT x\r\n", predict_bdat_broken, 1 },
+	{ "STARTTLS\r\n", predict_starttls, 1 },
 	{ "EXPN a\r\n", predict_absent, 1 },
 	{ "FOO\r\n", predict_unknown, 1 },
 };
@@ -193,15 +224,140 @@ static const struct move *choose(const struct model *m, uint32_t *seed)
 	return &moves[i];
 }
 
-/* STARTTLS is legal between transactions, and not offered here. */
-static int predict_starttls(const struct model *m)
-{
-	return m->sender ? 503 : 502;
-}
-
 static int code_of(const char *heard)
 {
 	return (int)strtol(heard, NULL, 10);
+}
+
+/* ---- chunks ---------------------------------------------------------------- */
+
+/* Chunks that are followed by their octets; of each the content ends with CRLF. */
+static const struct chunk_move {
+	size_t size; /* of the chunk; what it is made of is repeated to fill it */
+	const char *marker;
+	const char *filling;
+	bool nul;
+} chunk_moves[] = {
+	{ 70, "", "1234567890123456789012345678901234\n", false },
+	{ 70, " LAST", "1234567890123456789012345678901234\n", false },
+	{ 0, " LAST", "", false },
+	{ 2, "", "\n", false },
+	{ 6, " last", ".\n", false },
+	{ 4, " LAST", "?\n", true },
+	{ 12, " LAST", "RSET\nNOOP\n", false },
+	{ 12, " NOW", "RSET\nQUIT\n", false },
+	{ 2100, "", "12345678\n", false },
+	{ 500, "", "DATA\n.\n", false },
+};
+
+static void chunk_text(struct bytes *out, const struct chunk_move *move)
+{
+	size_t end;
+
+	bytes_printf(out, "BDAT %zu%s\r\n", move->size, move->marker);
+	end = out->length + move->size;
+	while (out->length < end) {
+		for (const char *at = move->filling; *at != '\0' && out->length < end; at++) {
+			if (*at == '\n')
+				bytes_append_char(out, '\r');
+			bytes_append_char(out, *at == '?' && move->nul ? '\0' : *at);
+		}
+	}
+	out->length = end;
+	if (move->size > 1)
+		memcpy(out->data + end - 2, "\r\n", 2);
+}
+
+/* What has to be said behind the octets; fails: the writer would refuse the message. */
+static int predict_chunk(struct model *m, const struct chunk_move *move, bool fails)
+{
+	bool last = strcmp(move->marker, " LAST") == 0 || strcmp(move->marker, " last") == 0;
+	bool marked = last || *move->marker == '\0';
+	int code = 250;
+
+	m->junk += move->size < CHUNK_SMALL && !last;
+	if (!m->sender)
+		return 503;
+	if (m->recipients == 0)
+		return 554;
+	if (!marked && !m->chunks)
+		return 501; /* the transaction stays */
+	m->chunks = true;
+	m->octets += move->size;
+	if (!marked)
+		code = 501;
+	else if (m->octets > MAX_SIZE)
+		code = 552;
+	else if (move->nul)
+		code = 554;
+	else if (last && fails)
+		code = 452;
+	else if (last)
+		m->stored++;
+	return code;
+}
+
+static int walk_chunk(struct server *v, struct model *m, uint32_t *seed)
+{
+	size_t n = sizeof chunk_moves / sizeof chunk_moves[0], before = m->stored;
+	const struct chunk_move *move = &chunk_moves[next_random(seed) % n];
+	bool fails = next_random(seed) % 8 == 0;
+	int code = predict_chunk(m, move, fails);
+	struct bytes text = { 0 };
+
+	v->result = fails ? -1 : 0;
+	chunk_text(&text, move);
+	server_say_pieces(v, bytes_span(&text), 1 + next_random(seed) % 100);
+	bytes_release(&text);
+	if (m->stored > before) {
+		assert_int_equal(v->stored_count, 1);
+		assert_int_equal(v->stored[0].content.length, m->octets);
+		assert_int_equal(v->stored[0].recipients.length, 14 * m->recipients);
+		server_forget_stored(v);
+		m->errors = m->junk = 0;
+	}
+	assert_int_equal(v->stored_count, 0);
+	/* Accepted or refused, it is over: unless there is more to come, or nothing was begun. */
+	if (m->chunks && (code != 250 || m->stored > before))
+		reset(m);
+	return code;
+}
+
+/* ---- dialogues ------------------------------------------------------------- */
+
+/* The lines after a 334; PLAIN and LOGIN differ in how many there are. */
+static int walk_login(struct server *v, struct model *m, uint32_t *seed, const char *said)
+{
+	static const char plain[] = "AGFubmEAc2VjcmV0\r\n";
+	bool two = strstr(said, "LOGIN") != NULL;
+
+	switch (next_random(seed) % 3) {
+	case 0:
+		server_say(v, "*\r\n");
+		return 501;
+	case 1:
+		server_say(v, "????\r\n");
+		return 501;
+	default:
+		if (two)
+			assert_true(text_starts(server_say(v, "YW5uYQ==\r\n"), "334 "));
+		server_say(v, two ? "c2VjcmV0\r\n" : plain);
+		m->login = true;
+		return 235;
+	}
+}
+
+static struct tls_context *ours, *theirs;
+static size_t handshakes;
+
+static void walk_handshake(struct server *v)
+{
+	bytes_clear(&v->heard);
+	stream_start_tls(v->client, theirs, "mx.test");
+	server_pass(v, 0);
+	assert_true(stream_is_tls(v->client));
+	assert_string_equal(bytes_text(&v->heard), "");
+	handshakes++;
 }
 
 /* The content, one of several ends; whichever it is, the transaction is over. */
@@ -210,7 +366,7 @@ static int walk_content(struct server *v, struct model *m, uint32_t *seed)
 	static const char nul[] = "a\0b\r\n.\r\n";
 	enum outcome outcome = next_random(seed) % DATA_OUTCOMES;
 	unsigned recipients = m->recipients;
-	char large[2100];
+	char large[MAX_SIZE + 100];
 	int code;
 
 	memset(large, 'x', sizeof large);
@@ -241,7 +397,7 @@ static void walk_check(struct server *v, struct model *m, int code, const char *
 	bool over;
 
 	m->errors += code >= 500;
-	over = m->errors >= ERRORS_MAX || m->junk >= JUNK_MAX;
+	over = m->over || m->errors >= ERRORS_MAX || m->junk >= JUNK_MAX;
 	if (code_of(bytes_text(&v->heard)) != code || v->closed != over)
 		fail_msg("said: %sexpected: %d%s\nheard: %s%s", said, code,
 		         over ? " and the end" : "", bytes_text(&v->heard),
@@ -254,8 +410,27 @@ static void walk_check(struct server *v, struct model *m, int code, const char *
 	}
 }
 
+static void walk_move(struct server *v, struct model *m, uint32_t *seed)
+{
+	const struct move *move = choose(m, seed);
+	int code = move->predict(m);
+
+	server_say(v, move->text);
+	walk_check(v, m, code, move->text);
+	if (v->closed || (code != 354 && code != 334 && code != 220))
+		return;
+	if (code == 220)
+		walk_handshake(v);
+	else if (code == 354)
+		walk_check(v, m, walk_content(v, m, seed), "content\n");
+	else
+		walk_check(v, m, walk_login(v, m, seed, move->text), "a login\n");
+}
+
 static void the_session_is_where_the_model_is(void **state)
 {
+	const char *much = getenv("LONG");
+	int steps = much != NULL && strcmp(much, "yes") == 0 ? WALK_STEPS_LONG : WALK_STEPS;
 	struct model m = { 0 };
 	uint32_t seed = 20261121;
 	struct server v;
@@ -265,24 +440,49 @@ static void the_session_is_where_the_model_is(void **state)
 	server_init(&v);
 	v.listener.auth = AUTH_ANY;
 	v.listener.max_recipients = MAX_RCPTS;
-	v.listener.max_message_size = 2000;
+	v.listener.max_message_size = MAX_SIZE;
+	v.listener.tls = LISTENER_TLS_STARTTLS;
+	v.receive.tls = ours;
 	server_connect(&v);
-	for (int i = 0; i < WALK_STEPS; i++) {
-		const struct move *move = choose(&m, &seed);
-		int code = move->predict != NULL ? move->predict(&m) : predict_starttls(&m);
+	for (int i = 0; i < steps; i++) {
 		size_t before = m.stored;
 
-		server_say(&v, move->text);
-		walk_check(&v, &m, code, move->text);
-		if (code != 354)
-			continue;
-		code = walk_content(&v, &m, &seed);
-		stored += m.stored - before;
-		walk_check(&v, &m, code, "content\n");
+		if (next_random(&seed) % 5 == 0)
+			walk_check(&v, &m, walk_chunk(&v, &m, &seed), "a chunk\n");
+		else
+			walk_move(&v, &m, &seed);
+		stored += m.stored > before;
 	}
-	assert_true(stored > 500);
-	print_message("%d steps, %zu messages\n", WALK_STEPS, stored);
+	assert_true(stored > 500 && handshakes > 50);
+	print_message("%d steps, %zu messages, %zu handshakes\n", steps, stored, handshakes);
 	server_release(&v);
+}
+
+static char directory[] = "/tmp/test_receive_walk.XXXXXX";
+
+static int make_contexts(void **state)
+{
+	struct bytes error = { 0 };
+	char certificate[64], key[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(certificate, sizeof certificate, "%s/cert.pem", directory);
+	snprintf(key, sizeof key, "%s/key.pem", directory);
+	assert_int_equal(tls_make_certificate(certificate, key, "mx.test", &error), 0);
+	assert_int_equal(tls_context_new_server(&ours, "here", certificate, key, &error), 0);
+	assert_int_equal(tls_context_new_client(&theirs, TLS_TRUST_OFF, NULL, NULL, &error), 0);
+	unlink(certificate);
+	unlink(key);
+	return rmdir(directory);
+}
+
+static int free_contexts(void **state)
+{
+	(void)state;
+	tls_context_free(&ours);
+	tls_context_free(&theirs);
+	return 0;
 }
 
 int main(void)
@@ -292,5 +492,5 @@ int main(void)
 	};
 
 	log_open("test", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_contexts, free_contexts);
 }
