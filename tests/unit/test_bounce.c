@@ -201,6 +201,7 @@ static void test_the_field_then_the_content(void **state)
 		} while (whole.length > before);
 		trace_format_received(&facts.trace, id, &field);
 		assert_int_equal(whole.length, field.length + 50000);
+		assert_int_equal(source->length, whole.length);
 		assert_memory_equal(whole.data, field.data, field.length);
 		for (size_t k = 0; k < 50000; k++)
 			assert_int_equal(whole.data[field.length + k], (unsigned char)lab_octet(k));
