@@ -9,9 +9,11 @@
 #include "spool/private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -100,6 +102,53 @@ static int open_map(struct spool *sp, struct bytes *error)
 		return -1;
 	}
 	return rc == 0 ? 0 : say(sp, rc, "open", error);
+}
+
+/* ---- a new file -------------------------------------------------------------------------- */
+
+/* LMDB does not sync the first pages of a file that it makes. */
+static int make_file(const char *new, const char *path)
+{
+	MDB_env *env;
+	int rc = mdb_env_create(&env);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_open(env, new, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
+	if (rc == 0)
+		rc = mdb_env_sync(env, 1);
+	mdb_env_close(env);
+	if (rc == 0 && rename(new, path) != 0)
+		rc = errno;
+	return rc;
+}
+
+/* data.mdb is there whole or not at all: an empty one has lost what it held, and LMDB would begin
+ * anew in it without a word. */
+static int find_file(struct spool *sp, struct bytes *error)
+{
+	struct bytes path = { 0 }, new = { 0 };
+	struct stat st;
+	int rc = 0;
+
+	bytes_printf(&path, "%s/data.mdb", sp->path);
+	bytes_printf(&new, "%s/data.new", sp->path);
+	if (lstat(bytes_text(&path), &st) == 0) {
+		if (st.st_size == 0 || !S_ISREG(st.st_mode)) {
+			bytes_printf(error,
+			             "spool %s: data.mdb is %s: put back what it was, or remove it "
+			             "to start with an empty spool",
+			             sp->path, st.st_size == 0 ? "empty" : "not a file");
+			rc = -1;
+		}
+	} else if (unlink(bytes_text(&new)) != 0 && errno != ENOENT) {
+		rc = say(sp, errno, "make", error);
+	} else if ((rc = make_file(bytes_text(&new), bytes_text(&path))) != 0) {
+		rc = say(sp, rc, "make", error);
+	}
+	bytes_release(&path);
+	bytes_release(&new);
+	return rc;
 }
 
 /* ---- the meta table -------------------------------------------------------------------- */
@@ -338,8 +387,9 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
 	sp->channel = channel_new(sp);
 	watches_init(sp);
 	if (spool_make_directory(sp->path, error) != 0 ||
-	    (sp->lock_fd = spool_lock(sp->path, error)) < 0 || open_map(sp, error) != 0 ||
-	    open_tables(sp, error) != 0 || spool_sync_directory(sp->path, error) != 0) {
+	    (sp->lock_fd = spool_lock(sp->path, error)) < 0 || find_file(sp, error) != 0 ||
+	    open_map(sp, error) != 0 || open_tables(sp, error) != 0 ||
+	    spool_sync_directory(sp->path, error) != 0) {
 		spool_close(&sp);
 		return -1;
 	}

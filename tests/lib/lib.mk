@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/lib/certificates \
 	tests/lib/fault_proxy.py \
 	tests/lib/fetch-peers \
+	tests/lib/meddle.py \
 	tests/lib/peers.py \
 	tests/lib/identity.py \
 	tests/lib/logins.py \

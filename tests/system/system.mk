@@ -1,5 +1,13 @@
 # The real daemon, real sockets, real peers: all of tests/system is one test of make check.
 TESTS += tests/system/run
+
+# What they start beside the daemon. Under tests/lib/meddle.py's name Python would import the library.
+check_PROGRAMS += tests/lib/libmeddle.so tests/system/examine_spool
+tests_lib_libmeddle_so_SOURCES = tests/lib/meddle.c
+tests_lib_libmeddle_so_CFLAGS = -std=c11 -fPIC $(WARNING_CFLAGS)
+tests_lib_libmeddle_so_LDFLAGS = -shared
+tests_lib_libmeddle_so_LDADD = -ldl
+tests_system_examine_spool_SOURCES = tests/system/examine_spool.c $(spool_lab)
 system_files = \
 	tests/system/conftest.py \
 	tests/system/test_accept.py \
@@ -22,6 +30,7 @@ system_files = \
 	tests/system/test_rate.py \
 	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
+	tests/system/test_power.py \
 	tests/system/test_programs.py \
 	tests/system/test_start.py \
 	tests/system/test_repairs.py \

@@ -152,6 +152,37 @@ static void other_files_are_refused(void **state)
 	is_refused(lab, "is not an LMDB");
 }
 
+/* LMDB would take it for a new one, and nobody would hear of the loss. */
+static void an_emptied_file_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	char path[128];
+
+	lab_open(lab);
+	lab_simple(lab, 100);
+	lab_close(lab);
+	snprintf(path, sizeof(path), "%s/data.mdb", lab->directory);
+	assert_int_equal(truncate(path, 0), 0);
+	is_refused(lab, "data.mdb is empty");
+}
+
+static void a_file_that_was_never_finished_is_made_again(void **state)
+{
+	struct lab *lab = *state;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/data.new", lab->directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fwrite("half", 1, 4, file);
+	fclose(file);
+	lab_open(lab);
+	lab_simple(lab, 100);
+	lab_is_good(lab);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void bad_directories_are_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -308,6 +339,8 @@ int main(void)
 		CASE(another_schema_is_refused),
 		CASE(another_page_size_is_refused),
 		CASE(other_files_are_refused),
+		CASE(an_emptied_file_is_refused),
+		CASE(a_file_that_was_never_finished_is_made_again),
 		CASE(bad_directories_are_refused),
 		CASE(foreign_links_are_refused),
 #ifndef SANITIZED
