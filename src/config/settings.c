@@ -220,3 +220,11 @@ const struct alias_settings *settings_alias(const struct settings *s, struct spa
 	}
 	return NULL;
 }
+
+const struct alias_settings *settings_alias_of(const struct settings *s, struct span local,
+                                               struct span domain)
+{
+	if (s->alias_count == 0 || !span_equal_nocase(domain, span_of_text(s->hostname)))
+		return NULL;
+	return settings_alias(s, local);
+}

@@ -304,8 +304,10 @@ void settings_print(const struct settings *s, struct bytes *out);
 const struct provider_settings *settings_provider(const struct settings *s, const char *name);
 /* What is said of a login: its own section, else that of "*". */
 const struct login_settings *settings_login(const struct settings *s, const char *name);
-/* Of a bare name, without case. */
+/* Of a bare name, without case; of an address, when its domain is the hostname. */
 const struct alias_settings *settings_alias(const struct settings *s, struct span name);
+const struct alias_settings *settings_alias_of(const struct settings *s, struct span local,
+                                               struct span domain);
 const struct route_settings *settings_route(const struct settings *s, const char *name);
 
 /* Whether a token may be asked for there: https, or http on this host. */

@@ -8,7 +8,6 @@
  */
 #include "receive/private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,13 +184,16 @@ static void chunk_send(struct data *d)
 
 static void log_accepted(const struct session *s, const struct message_facts *facts, const char *id)
 {
-	char priority[16] = "";
+	struct bytes more = { 0 };
 
+	if (facts->login != NULL)
+		bytes_printf(&more, " login=%s", log_quoted(facts->login));
 	if (facts->terms.priority != 0)
-		(void)snprintf(priority, sizeof priority, " priority=%d", facts->terms.priority);
+		bytes_printf(&more, " priority=%d", facts->terms.priority);
 	log_info("message accepted msg=%s from=%s rcpts=%zu size=%llu client=%s helo=%s%s", id,
 	         log_quoted(facts->sender.text), s->envelope.count, (unsigned long long)facts->size,
-	         facts->trace.client, log_quoted(facts->trace.helo), priority);
+	         facts->trace.client, log_quoted(facts->trace.helo), bytes_text(&more));
+	bytes_release(&more);
 	metric_add(METRIC_MESSAGES_ACCEPTED, 1);
 	metric_add(METRIC_RECIPIENTS_ACCEPTED, (int64_t)s->envelope.count);
 	metric_add(METRIC_BYTES_ACCEPTED, (int64_t)facts->size);

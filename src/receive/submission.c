@@ -34,12 +34,7 @@ bool submission_sender_allowed(const struct session *s, const struct address *se
 
 const struct alias_settings *submission_alias(const struct session *s, const struct address *to)
 {
-	const struct settings *settings = s->receive->settings;
-
-	if (settings->alias_count == 0 ||
-	    !span_equal_nocase(address_domain(to), span_of_text(settings->hostname)))
-		return NULL;
-	return settings_alias(settings, address_local(to));
+	return settings_alias_of(s->receive->settings, address_local(to), address_domain(to));
 }
 
 static bool is_recipient(const struct envelope *env, const char *address)

@@ -80,17 +80,37 @@ static void fill_facts(struct put *put, const struct bounce_maker *maker,
 	facts->trace.time_us = now_us;
 }
 
+/* To the sender; a name of this host, as cron's, to whom its alias says. */
+static void address_to(const struct settings *settings, struct envelope *envelope,
+                       const struct address *sender)
+{
+	const struct alias_settings *alias =
+		settings_alias_of(settings, address_local(sender), address_domain(sender));
+	struct recipient recipient = { .notify = NOTIFY_DEFAULT };
+	const char *error;
+
+	if (alias == NULL) {
+		address_copy(&recipient.address, sender);
+		envelope_add_recipient(envelope, &recipient);
+		return;
+	}
+	for (size_t i = 0; i < alias->to.count; i++) {
+		recipient = (struct recipient){ .notify = NOTIFY_DEFAULT };
+		if (address_parse(&recipient.address, span_of_text(alias->to.items[i]), 0,
+		                  &error) == 0)
+			envelope_add_recipient(envelope, &recipient);
+	}
+}
+
 static void route_report(const struct bounce_maker *maker, struct put *put,
                          const struct address *to, int64_t now_us)
 {
 	struct envelope envelope;
-	struct recipient recipient = { .notify = NOTIFY_DEFAULT };
 
 	envelope_init(&envelope);
 	envelope.sender.text = memory_text("");
 	envelope.smtputf8 = put->facts.smtputf8 = address_is_utf8(to);
-	address_copy(&recipient.address, to);
-	envelope_add_recipient(&envelope, &recipient);
+	address_to(maker->settings, &envelope, to);
 	route_put(maker->router, put, maker->spool, &envelope, NULL, maker->intake, now_us);
 	envelope_release(&envelope);
 }

@@ -27,6 +27,8 @@ struct inbound {
 	struct bytes recipients; /* of the put */
 	uint64_t next_id, next_blob;
 	bool holds, full;
+	struct login_check *check; /* waits */
+	struct timer checked;
 };
 
 static bool store_reserve(void *context, uint64_t octets)
@@ -153,6 +155,35 @@ static void complete_fired(void *context)
 	complete(context, 0);
 }
 
+/* The helper with the users' file, whose only line is alice with the password secret. */
+static uint64_t users_generation_of(void *context)
+{
+	(void)context;
+	return 1;
+}
+
+static int users_ask(void *context, struct login_check *check)
+{
+	struct inbound *in = context;
+
+	in->check = check;
+	timer_start(&in->checked, 0);
+	return 0;
+}
+
+static void users_answer(void *context)
+{
+	struct inbound *in = context;
+	struct login_check *check = in->check;
+
+	in->check = NULL;
+	if (check == NULL)
+		return;
+	check->known = strcmp(check->name, "alice") == 0;
+	check->good = check->known && strcmp(check->password, "secret") == 0;
+	check->done(check);
+}
+
 static void *inbound_make(struct dialogue *d)
 {
 	struct inbound *in = memory_new(sizeof *in);
@@ -168,6 +199,7 @@ static void *inbound_make(struct dialogue *d)
 	in->listener.min_data_rate = 500;
 	in->listener.idle_timeout_us = 5 * CLOCK_MIN;
 	timer_init(&in->complete, d->loop, complete_fired, in);
+	timer_init(&in->checked, d->loop, users_answer, in);
 	receive_init(&in->receive);
 	return in;
 }
@@ -184,6 +216,12 @@ static bool inbound_set(void *engine, const char *name, const char *value)
 		in->listener.max_future_release_us = strtoll(value, NULL, 10) * CLOCK_SEC;
 	else if (strcmp(name, "local") == 0)
 		return engine_parse_bool(&in->listener.local_submission, value);
+	else if (strcmp(name, "auth") == 0 && strcmp(value, "optional") == 0)
+		in->listener.auth = AUTH_OPTIONAL;
+	else if (strcmp(name, "auth") == 0 && strcmp(value, "required") == 0)
+		in->listener.auth = AUTH_REQUIRED;
+	else if (strcmp(name, "auth-without-tls") == 0)
+		return engine_parse_bool(&in->listener.auth_without_tls, value);
 	else if (strcmp(name, "open-relay") == 0)
 		return engine_parse_bool(&in->listener.open_relay, value);
 	else if (strcmp(name, "tls") == 0 && strcmp(value, "starttls") == 0)
@@ -206,6 +244,7 @@ static void inbound_start(void *engine, struct stream *stream)
 	in->receive.loop = in->dialogue->loop;
 	if (in->listener.tls != LISTENER_TLS_OFF)
 		in->receive.tls = in->dialogue->server_tls;
+	in->receive.users = (struct receive_users){ users_generation_of, users_ask, in };
 	in->receive.store = (struct receive_store){
 		.reserve = store_reserve,
 		.unreserve = store_unreserve,
@@ -249,7 +288,9 @@ static void inbound_end(void *engine)
 
 	receive_end(&in->receive);
 	complete(in, -1);
+	users_answer(in);
 	timer_stop(&in->complete);
+	timer_stop(&in->checked);
 	bytes_release(&in->recipients);
 	free(in->settings.hostname);
 	free(in->listener.name);

@@ -68,6 +68,7 @@ def test_a_login_over_starttls_sends_and_is_said_in_the_trace(start, users, cert
     send(daemon, client_context(certificates), ("crm", PASSWORD))
     wait_until(lambda: sink.messages, "the message")
     assert b" with ESMTPSA " in sink.messages[0].content
+    assert daemon.has_line('message accepted .* login="crm"')
     assert PASSWORD not in daemon.log()
 
 

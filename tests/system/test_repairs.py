@@ -9,6 +9,7 @@ import re
 import pytest
 
 from penstock import wait_until
+from smarthost import Fault
 from wire import Wire
 
 
@@ -125,6 +126,18 @@ def test_aliases_take_the_mail_of_bare_names(start, sink):
     got = arrived(sink)
     assert got.sender == "cron@relay.test"
     assert sorted(got.recipients) == ["ops@example.com", "root@example.org", "two@example.com"]
+
+
+def test_bounces_to_bare_names_go_where_the_alias_says(start, sink):
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody", match="never")]
+    daemon = start(extra='alias "cron" { to = { "ops@example.com", "two@example.com" } }')
+    with Wire(daemon.port) as wire:
+        wire.greet()
+        wire.open("never@example.org", sender="cron")
+        wire.send("Subject: cron\r\n\r\nhi\r\n.\r\n")
+        assert wire.reply().startswith("250")
+    got = arrived(sink)
+    assert (got.sender, sorted(got.recipients)) == ("", ["ops@example.com", "two@example.com"])
 
 
 def test_bare_names_can_be_refused(start):

@@ -54,6 +54,9 @@ static void sections_are_found(void **state)
 	assert_string_equal(settings_alias(c.settings, span_of_text("ROOT"))->to.items[0],
 	                    "ops@example.com");
 	assert_null(settings_alias(c.settings, span_of_text("roo")));
+	assert_null(settings_alias_of(c.settings, span_of_text("root"), span_of_text("other")));
+	assert_non_null(settings_alias_of(c.settings, span_of_text("root"),
+	                                  span_of_text(c.settings->hostname)));
 	config_case_release(&c);
 	config_case_load(&c, PROVIDER);
 	assert_null(settings_login(c.settings, "other"));

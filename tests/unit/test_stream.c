@@ -96,6 +96,27 @@ static void test_unconsumed_input_stays(void **state)
 	pair_release(&f);
 }
 
+/* What the owner wipes is gone from where it lay, and no growing has left a copy behind: checked
+ * through the span, which shows the stream's own memory. */
+static void test_wiped_input_is_overwritten(void **state)
+{
+	static const unsigned char zeros[6] = { 0 };
+	struct pair_test f;
+
+	(void)state;
+	pair_init(&f);
+	f.there.keeps = true;
+	stream_write_text(f.here.stream, "secret rest");
+	loop_pass(f.loop, 0);
+	stream_wipe(f.there.stream, 100); /* more than there is: nothing */
+	assert_true(span_equal_text(stream_input(f.there.stream), "secret rest"));
+	stream_wipe(f.there.stream, 6);
+	assert_memory_equal(stream_input(f.there.stream).data, zeros, 6);
+	stream_consume(f.there.stream, 6);
+	assert_true(span_equal_text(stream_input(f.there.stream), " rest"));
+	pair_release(&f);
+}
+
 static void test_pause_keeps_everything_until_resume(void **state)
 {
 	struct pair_test f;
@@ -505,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_pair_delivers_at_every_split),
 		cmocka_unit_test(test_pump_moves_without_the_loop),
 		cmocka_unit_test(test_unconsumed_input_stays),
+		cmocka_unit_test(test_wiped_input_is_overwritten),
 		cmocka_unit_test(test_pause_keeps_everything_until_resume),
 		cmocka_unit_test(test_input_and_output_are_bounded),
 		cmocka_unit_test(test_who_takes_no_replies_is_not_read),
