@@ -15,6 +15,7 @@ include $(srcdir)/tests/unit/receive.mk
 include $(srcdir)/tests/unit/spool.mk
 include $(srcdir)/tests/unit/relay.mk
 include $(srcdir)/tests/unit/transport.mk
+include $(srcdir)/tests/unit/fetch.mk
 include $(srcdir)/tests/unit/inbox.mk
 include $(srcdir)/tests/unit/web.mk
 include $(srcdir)/tests/unit/cli.mk

@@ -9,6 +9,12 @@ dialogue_scripts = \
 	tests/dialogue/inbound/starttls.txt \
 	tests/dialogue/inbound/store-fails.txt \
 	tests/dialogue/outbound/busy.txt \
+	tests/dialogue/outbound/login-cram-md5.txt \
+	tests/dialogue/outbound/login-nothing-fits.txt \
+	tests/dialogue/outbound/login-oauthbearer.txt \
+	tests/dialogue/outbound/login-scram-cheat.txt \
+	tests/dialogue/outbound/login-token-overlooked.txt \
+	tests/dialogue/outbound/login-xoauth2.txt \
 	tests/dialogue/outbound/login.txt \
 	tests/dialogue/outbound/lost.txt \
 	tests/dialogue/outbound/message.txt \

@@ -176,7 +176,10 @@ static bool outbound_set(void *engine, const char *name, const char *value)
 		o->provider.login = memory_text(value);
 	else if (strcmp(name, "password") == 0 && o->provider.password == NULL)
 		o->provider.password = memory_text(value);
-	else if (strcmp(name, "pipeline") == 0)
+	else if (strcmp(name, "token") == 0 && o->provider.password == NULL) {
+		o->provider.password = memory_text(value);
+		o->provider.oauth2.used = true;
+	} else if (strcmp(name, "pipeline") == 0)
 		o->provider.pipeline = strtoul(value, NULL, 10);
 	else
 		return false;

@@ -6,6 +6,7 @@ fuzz_programs = \
 	tests/fuzz/fuzz_encodings \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_log \
+	tests/fuzz/fuzz_login \
 	tests/fuzz/fuzz_proxy \
 	tests/fuzz/fuzz_records \
 	tests/fuzz/fuzz_reply \
@@ -20,6 +21,7 @@ tests_fuzz_fuzz_encodings_SOURCES = tests/fuzz/fuzz_encodings.c $(fuzz_replay)
 tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(fuzz_replay)
 tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz_log.c $(fuzz_replay)
 tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(fuzz_replay)
+tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c $(fuzz_replay)
 tests_fuzz_fuzz_records_SOURCES = tests/fuzz/fuzz_records.c $(fuzz_replay)
 tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
 tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_replay) $(receive_server)
@@ -28,6 +30,6 @@ tests_fuzz_fuzz_transport_SOURCES = tests/fuzz/fuzz_transport.c $(fuzz_replay)
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds \
-	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/proxy.dict tests/fuzz/reply.dict \
+	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/login.dict tests/fuzz/proxy.dict tests/fuzz/reply.dict \
 	tests/fuzz/session.dict \
 	tests/fuzz/transport.dict
