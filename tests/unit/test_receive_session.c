@@ -306,7 +306,8 @@ static void what_happened_is_logged_and_no_secret(void **state)
 	assert_non_null(strstr(text, "message refused from=\"a@example.org\" rcpts=0 client=memory "
 	                             "helo=\"client.example\" reply=\"552 5.3.4 "));
 	assert_non_null(strstr(text, "message accepted msg=0000000000001 from=\"a@example.org\" "
-	                             "rcpts=1 size=3 client=memory helo=\"client.example\"\n"));
+	                             "rcpts=1 size=3 client=memory helo=\"client.example\" "
+	                             "login=\"anna\"\n"));
 	assert_non_null(strstr(text, "message refused from=\"a@example.org\" "
 	                             "to=\"\\\"b c\\\"@example.net\" rcpts=0 "));
 	assert_non_null(strstr(text, "session started client=memory"));
