@@ -323,6 +323,7 @@ int dispatcher_new(struct dispatcher **dispatcher_r, struct daemon *daemon,
 		.spool = daemon->spool,
 		.ports = dispatcher_ports(),
 		.context = d,
+		.workers = d->daemon->worker_count,
 	};
 	d->relay = relay_new(&options);
 	return number_providers(d, error);

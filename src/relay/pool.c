@@ -181,7 +181,7 @@ static void peer_new(struct pool *pool)
 
 	list_init(&peer->node);
 	peer->pool = pool;
-	peer->number = ++pool->relay->last_connection;
+	peer->number = lanes_take(&pool->relay->lanes);
 	peer->opened_us = relay_now(pool->relay);
 	pool->opening_count++;
 	peer_place(peer);
@@ -370,6 +370,7 @@ void relay_closed(struct relay *relay, uint64_t connection, enum connection_stag
 
 	if (peer == NULL)
 		return;
+	lanes_leave(&relay->lanes, connection);
 	list_remove(&peer->node);
 	if (peer->ready)
 		peer->pool->ready_count--;

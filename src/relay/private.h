@@ -131,6 +131,18 @@ bool pool_heard_less(struct pool *pool, const struct reply *why, const char *wor
 void pool_worked(struct pool *pool);     /* a transaction was replied to */
 void pool_look_after(struct pool *pool); /* now and then */
 
+/* ---- lane.c: pure ---------------------------------------------------------- */
+
+struct lanes {
+	size_t count;
+	size_t *open; /* connections by worker */
+	uint64_t last;
+};
+void lanes_init(struct lanes *lanes, size_t count);
+void lanes_release(struct lanes *lanes);
+uint64_t lanes_take(struct lanes *lanes); /* the number of a new connection */
+void lanes_leave(struct lanes *lanes, uint64_t number);
+
 /* ---- attempts -------------------------------------------------------------- */
 
 enum attempt_state {
@@ -266,7 +278,7 @@ struct relay {
 	struct list recording;     /* attempts, oldest first */
 	size_t recording_count, bouncing;
 	uint32_t last_slot;
-	uint64_t last_connection;
+	struct lanes lanes;
 	uint64_t message_max; /* the largest any listener takes */
 	bool started, stopping, pumping, again, unrouted_told;
 	struct expiry expiry;

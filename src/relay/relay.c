@@ -177,6 +177,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->flights = table_new();
 	relay->slots = table_new();
 	relay->connections = table_new();
+	lanes_init(&relay->lanes, options->workers);
 	relay->senders = table_new();
 	relay->passed = table_new();
 	relay->losses = table_new();
@@ -219,6 +220,7 @@ void relay_free(struct relay **relay_p)
 	table_free(&relay->flights);
 	table_free(&relay->slots);
 	table_free(&relay->connections);
+	lanes_release(&relay->lanes);
 	pass_release(relay);
 	budget_release(relay);
 	table_free(&relay->losses);

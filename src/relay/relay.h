@@ -102,6 +102,7 @@ struct relay_options {
 	struct spool *spool; /* for numbers only; NULL in tests */
 	struct relay_ports ports;
 	void *context;
+	size_t workers; /* a connection is on worker number modulo workers; 0 is 1 */
 };
 struct relay *relay_new(const struct relay_options *options);
 void relay_free(struct relay **relay);

@@ -11,6 +11,7 @@ relay_sources = \
 	src/relay/grant.c \
 	src/relay/health.c \
 	src/relay/judge.c \
+	src/relay/lane.c \
 	src/relay/limit.c \
 	src/relay/limit.h \
 	src/relay/orders.c \

@@ -5,6 +5,7 @@ unit_programs += \
 	tests/unit/test_bounce \
 	tests/unit/test_depth \
 	tests/unit/test_dsn \
+	tests/unit/test_lane \
 	tests/unit/test_limit \
 	tests/unit/test_queue \
 	tests/unit/test_relay \
