@@ -216,6 +216,117 @@ static void test_patience(void **state)
 	stage_close(&s);
 }
 
+/* A source of secrets that takes notes. */
+struct vault {
+	void (*done)(void *asker, const char *secret, unsigned number, const char *error);
+	void *asker;
+	unsigned asked, cancelled, refused;
+};
+
+static void *vault_ask(void *context, const struct provider_settings *provider,
+                       void (*done)(void *asker, const char *secret, unsigned number,
+                                    const char *error),
+                       void *asker)
+{
+	struct vault *v = context;
+
+	assert_string_equal(provider->name, "test");
+	v->done = done;
+	v->asker = asker;
+	v->asked++;
+	return v;
+}
+
+static void vault_cancel(void *context, void *query)
+{
+	struct vault *v = context;
+
+	assert_ptr_equal(query, v);
+	v->cancelled++;
+}
+
+static void vault_refused(void *context, const struct provider_settings *provider, unsigned number)
+{
+	struct vault *v = context;
+
+	(void)provider;
+	v->refused = number;
+}
+
+/* Up to the question. */
+static void open_vault(struct stage *s, struct vault *v, struct secret_source *source)
+{
+	*v = (struct vault){ 0 };
+	*source = (struct secret_source){ vault_ask, vault_cancel, vault_refused, v };
+	stage_open(s);
+	stage_tls(s, TLS_TRUST_FULL, CERTIFICATE_GOOD);
+	set_login(s);
+	s->provider.password = NULL;
+	s->transport.secrets = source;
+	reach_login(s, OFFER_PLAIN);
+	assert_int_equal(v->asked, 1);
+	hears(s, "");
+}
+
+static void test_the_secret_is_waited_for(void **state)
+{
+	struct secret_source source;
+	struct stage s;
+	struct vault v;
+
+	(void)state;
+	open_vault(&s, &v, &source);
+	pass(&s, PATIENCE_SECRET - 1);
+	v.done(v.asker, PASSWORD, 7, NULL);
+	hears(&s, SAY_PLAIN);
+	says(&s, "535 5.7.8 no\r\n");
+	ended_at(&s, STAGE_LOGIN, 535, false);
+	assert_int_equal(v.refused, 7);
+	assert_int_equal(v.cancelled, 0);
+	no_secret_in_the_log(&s);
+	stage_close(&s);
+
+	open_vault(&s, &v, &source);
+	v.done(v.asker, PASSWORD, 8, NULL);
+	hears(&s, SAY_PLAIN);
+	says(&s, WELCOME);
+	assert_int_equal(s.readies, 1);
+	assert_int_equal(v.refused, 0);
+	stage_close(&s);
+}
+
+static void test_no_secret_comes(void **state)
+{
+	struct secret_source source;
+	struct stage s;
+	struct vault v;
+
+	(void)state;
+	open_vault(&s, &v, &source); /* there is none */
+	v.done(v.asker, NULL, 0, "the vault is shut");
+	ended_at(&s, STAGE_LOGIN, 451, true);
+	assert_string_equal(s.why, "no password to log in with: the vault is shut");
+	stage_close(&s);
+	assert_int_equal(v.cancelled, 0);
+
+	open_vault(&s, &v, &source); /* too late */
+	pass(&s, PATIENCE_SECRET);
+	ended_at(&s, STAGE_LOGIN, 451, true);
+	assert_int_equal(v.cancelled, 1);
+	stage_close(&s);
+
+	open_vault(&s, &v, &source); /* the peer has enough */
+	says(&s, "421 4.4.2 idle\r\n");
+	ended_at(&s, STAGE_LOGIN, 421, false);
+	assert_int_equal(v.cancelled, 1);
+	stage_close(&s);
+
+	open_vault(&s, &v, &source); /* the owner has */
+	stage_close(&s);
+	assert_int_equal(v.cancelled, 1);
+	assert_int_equal(v.refused, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +335,8 @@ int main(void)
 		cmocka_unit_test(test_tls_that_was_not_verified),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_the_secret_is_waited_for),
+		cmocka_unit_test(test_no_secret_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
