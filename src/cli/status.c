@@ -63,6 +63,8 @@ static void print_provider(const json_t *provider)
 	printf(": %s, ", aside ? "set aside" : "ok");
 	count_print(number_of(provider, "connections"), "connection");
 	printf(", %lld in flight", number_of(provider, "in_flight"));
+	if (json_is_real(json_object_get(provider, "rate")))
+		printf(", %.3g/s found", json_real_value(json_object_get(provider, "rate")));
 	if (aside && *text_of(provider, "aside_until") != '\0') {
 		fputs(", tried again ", stdout);
 		time_print(text_of(provider, "aside_until"));

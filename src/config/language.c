@@ -210,7 +210,7 @@ static const struct setting provider_options[] = {
 	{ "rate", SETTING_RATES, PROVIDER(rates), PROVIDER(rate_count), 0, 0, NULL, NULL },
 	{ "max-message-size", SETTING_SIZE, PROVIDER(max_message_size), 0, 1024, INT64_C(1) << 40,
 	  NULL, NULL },
-	{ "adaptive", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "adaptive", SETTING_FLAG, PROVIDER(adaptive), 0, 0, 0, NULL, "true" },
 	{ "indeterminate-wait", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };

@@ -9,6 +9,7 @@
 
 #include "relay/private.h"
 
+#define ADAPTED_UNIT 1e6 /* a found rate is stored as so many a second */
 #define BUDGETS_MAX  3
 #define WINDOWS_MAX  32 /* of all limits of one delivery, that are counted */
 /* Limits of senders that are remembered; those with nothing used are forgotten now and then. */
@@ -84,6 +85,8 @@ int64_t budget_when(const struct attempt *attempt, size_t recipients, enum count
 	size_t count = budgets(attempt, b);
 
 	*kind_r = COUNT_PROVIDER;
+	if (attempt->pool != NULL)
+		when = adapt_when(&attempt->pool->adapt, now);
 	for (size_t i = 0; i < count; i++) {
 		int64_t one = limit_when(b[i].limit, now, recipients);
 
@@ -101,6 +104,8 @@ void budget_take(struct attempt *attempt, size_t recipients)
 	size_t count = budgets(attempt, b);
 
 	attempt->tokens = recipients;
+	if (attempt->pool != NULL)
+		adapt_written(&attempt->pool->adapt, attempt->depart_us);
 	for (size_t i = 0; i < count; i++)
 		limit_take(b[i].limit, attempt->depart_us, recipients);
 }
@@ -187,6 +192,28 @@ static struct limit *owner_of(struct relay *relay, const struct spool_count *cou
 	return NULL;
 }
 
+/* What adapting found is remembered with the next outcome. */
+void budget_remember(const struct attempt *attempt, struct transition *t)
+{
+	struct pool *pool = attempt->pool;
+	struct spool_count count = { .kind = COUNT_ADAPTED, .set = true };
+
+	if (pool == NULL || !pool->adapt.changed)
+		return;
+	pool->adapt.changed = false;
+	count.owner = pool->number;
+	count.amount = (uint64_t)(pool->adapt.found * ADAPTED_UNIT);
+	transition_count(t, &count);
+}
+
+static void restore_adapted(struct relay *relay, const struct spool_count *count)
+{
+	struct pool *pool = relay_pool(relay, (uint32_t)count->owner);
+
+	if (pool != NULL && pool->provider->adaptive && count->amount > 0)
+		adapt_restore(&pool->adapt, (double)count->amount / ADAPTED_UNIT);
+}
+
 void relay_restore(struct relay *relay, const struct spool_count *count)
 {
 	struct limit *limit = owner_of(relay, count);
@@ -195,7 +222,9 @@ void relay_restore(struct relay *relay, const struct spool_count *count)
 		                     .slice = (int64_t)count->slice,
 		                     .tokens = count->amount };
 
-	if (limit != NULL)
+	if (count->kind == COUNT_ADAPTED)
+		restore_adapted(relay, count);
+	else if (limit != NULL)
 		limit_restore(limit, &slice, relay_wall(relay) - relay_now(relay),
 		              relay_now(relay));
 }

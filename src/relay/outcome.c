@@ -104,6 +104,7 @@ struct transition *outcome_new(struct attempt *attempt)
 	}
 	for (size_t i = 0; i < attempt->count_count; i++)
 		transition_count(t, &attempt->counts[i]);
+	budget_remember(attempt, t);
 	t->request.done = outcome_done;
 	t->owner = attempt;
 	return t;

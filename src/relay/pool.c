@@ -44,12 +44,29 @@ static void pool_timer(void *context)
 	relay_pump(pool->relay);
 }
 
+/* Messages a second of the slowest rate that is declared; 0: none is. */
+static double slowest(const struct provider_settings *provider)
+{
+	double least_rate = 0;
+
+	for (size_t i = 0; i < provider->rate_count; i++) {
+		const struct rate *rate = &provider->rates[i];
+		double one = (double)rate->count * (double)CLOCK_SEC / (double)rate->period_us;
+
+		/* Quotas may be used up at any speed. */
+		if (rate->period_us <= CLOCK_MIN && (least_rate == 0 || one < least_rate))
+			least_rate = one;
+	}
+	return least_rate;
+}
+
 void pool_init(struct pool *pool, struct relay *relay, const struct provider_settings *provider)
 {
 	pool->relay = relay;
 	pool->provider = provider;
 	pool->limit = limit_new(provider->rates, provider->rate_count);
 	depth_init(&pool->depth);
+	pool->adapt.most = slowest(provider);
 	pool->connections_max = provider->connections > 0 ? provider->connections : 1;
 	list_init(&pool->opening);
 	list_init(&pool->idle);
@@ -422,6 +439,8 @@ static bool pool_step(struct pool *pool)
 	when = limit_when(pool->limit, relay_now(relay), 1);
 	if (when == LIMIT_UNKNOWN)
 		return false;
+	if (adapt_when(&pool->adapt, relay_now(relay)) > when)
+		when = adapt_when(&pool->adapt, relay_now(relay));
 	if (pool->paused_until_us > when)
 		when = pool->paused_until_us + GRANT_LEAD;
 	if (when > relay_now(relay) + GRANT_LEAD) {

@@ -58,6 +58,35 @@ void depth_lost(struct depth *d);                /* a connection with messages i
 bool depth_session_ended(struct depth *d, size_t messages, int64_t now_us);
 size_t depth_session_max(const struct depth *d, int64_t now_us); /* SIZE_MAX: none is known */
 
+/* ---- adapt.c: pure ------------------------------------------------------------ */
+
+struct adapt {
+	double rate;        /* messages a second now; 0: as fast as the declared rates allow */
+	double ceiling;     /* where it last complained */
+	double found;       /* what is remembered across restarts; 0: nothing */
+	double most;        /* the least declared rate; 0: none */
+	double step;        /* of growth */
+	double proven;      /* what it took from one row of complaints to the next; 0: not known */
+	int64_t row_us;     /* monotonic; when the last row began */
+	int64_t silence_us; /* from its first complaint until something was taken */
+	size_t taken;       /* messages since */
+	bool known;         /* the ceiling was found twice */
+	double next_us;     /* monotonic; of the next departure */
+	int64_t paused_until_us, throttled_us, step_us, held_us, second_us;
+	unsigned row;                         /* complaints without a quiet time between */
+	size_t quiet, step_count, held_count; /* messages since */
+	size_t second, before;                /* of this second and the one before */
+	bool changed;                         /* `found` is to be stored */
+};
+/* A message leaves then. */
+void adapt_written(struct adapt *a, int64_t depart_us);
+int64_t adapt_when(const struct adapt *a, int64_t now_us);
+void adapt_worked(struct adapt *a, int64_t now_us); /* one was taken */
+/* "Slow down" was said of a message written then; said: for how long, 0: not. Returns whether this
+ * is news: of those written before it was known, one counts. */
+bool adapt_throttled(struct adapt *a, int64_t written_us, int64_t now_us, int64_t said_us);
+void adapt_restore(struct adapt *a, double rate);
+
 /* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. */
 #define GRANT_LEAD (50 * CLOCK_MS)
 
@@ -88,9 +117,11 @@ struct pool {
 	int64_t refused_us; /* monotonic; when it last said of a message that it refuses us */
 	struct list opening, idle, partly, full; /* peers: not ready, held 0, below depth, at it */
 	size_t opening_count, ready_count, in_flight;
-	int64_t paused_until_us; /* monotonic; it asked for less */
+	struct adapt adapt;
+	int64_t paused_until_us; /* monotonic; it asked for less, and nothing adapts */
 	int64_t slowed_us;       /* monotonic; when it last did */
 	unsigned slow_downs;     /* in a row */
+	unsigned fewer_row;      /* times in a row that it asked for fewer connections */
 	size_t connections_max;  /* now; at most what the settings say */
 	int64_t connections_us;  /* monotonic; when that changed */
 	struct list parked;      /* attempts that wait for this provider */
@@ -232,6 +263,7 @@ void budget_return(struct attempt *attempt);
 void budget_spend(struct attempt *attempt, int64_t mail_us, int64_t rcpt_us);
 /* A claim that a crash left: its tokens are spent now. pool NULL: gone. */
 void budget_recover(struct attempt *attempt, struct pool *pool, size_t recipients);
+void budget_remember(const struct attempt *attempt, struct transition *t);
 void budget_look_after(struct relay *relay); /* now and then */
 void budget_release(struct relay *relay);
 

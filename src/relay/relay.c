@@ -317,6 +317,8 @@ size_t relay_status(const struct relay *relay, struct provider_status *out, size
 		status->connections_open = pool->opening_count + pool->ready_count;
 		status->connections_ready = pool->ready_count;
 		status->in_flight = pool->in_flight;
+		status->rate = pool->adapt.rate;
+		status->connections_max = pool->connections_max;
 	}
 	return count;
 }

@@ -150,6 +150,8 @@ struct provider_status {
 	int64_t aside_until_us; /* wall clock */
 	char why[256];          /* the last failure in words; "" when healthy */
 	size_t connections_open, connections_ready, in_flight;
+	double rate; /* messages a second, as found by adapting; 0: only what is declared */
+	size_t connections_max; /* now */
 };
 size_t relay_status(const struct relay *relay, struct provider_status *out, size_t max);
 struct relay_status_request {

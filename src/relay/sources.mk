@@ -1,4 +1,5 @@
 relay_sources = \
+	src/relay/adapt.c \
 	src/relay/attempt.c \
 	src/relay/bounce.c \
 	src/relay/bounce.h \

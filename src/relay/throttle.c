@@ -17,6 +17,13 @@ void pool_slow_down(struct pool *pool, int64_t written_us, int64_t wait_us, cons
 {
 	int64_t now = relay_now(pool->relay);
 
+	if (pool->provider->adaptive) {
+		if (adapt_throttled(&pool->adapt, written_us == INT64_MAX ? now : written_us, now,
+		                    wait_us))
+			log_warning("provider asks for less name=%s rate=%.3g/s reason=%s",
+			            pool->provider->name, pool->adapt.rate, log_quoted(why));
+		return;
+	}
 	if (written_us <= pool->slowed_us) /* those that were in flight say the same again */
 		return;
 	pool->slowed_us = now;
@@ -41,6 +48,9 @@ void pool_fewer_connections(struct pool *pool, const char *why)
 	if (most > pool->connections_max)
 		most = pool->connections_max;
 	pool->connections_us = now;
+	/* The one that was refused was one too many; said again soon, that was not enough. */
+	if (pool->fewer_row++ > 0)
+		most = most * 3 / 4 + 1;
 	pool->connections_max = most > 2 ? most - 1 : 1;
 	log_warning("provider asks for fewer connections name=%s connections=%zu reason=%s",
 	            pool->provider->name, pool->connections_max, log_quoted(why));
@@ -50,6 +60,8 @@ void pool_worked(struct pool *pool)
 {
 	health_worked(&pool->health);
 	pool->slow_downs = 0;
+	if (pool->provider->adaptive)
+		adapt_worked(&pool->adapt, relay_now(pool->relay));
 }
 
 void pool_look_after(struct pool *pool)
@@ -59,6 +71,7 @@ void pool_look_after(struct pool *pool)
 	if (pool->connections_max < pool->provider->connections &&
 	    now - pool->connections_us >= MORE_AFTER) {
 		pool->connections_max++;
+		pool->fewer_row = 0;
 		pool->connections_us = now;
 	}
 }

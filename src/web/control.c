@@ -52,6 +52,9 @@ static json_t *describe_provider(const struct provider_status *p)
 	json_object_set_new(object, "connections", json_integer((json_int_t)p->connections_open));
 	json_object_set_new(object, "ready", json_integer((json_int_t)p->connections_ready));
 	json_object_set_new(object, "in_flight", json_integer((json_int_t)p->in_flight));
+	json_object_set_new(object, "rate", p->rate > 0 ? json_real(p->rate) : json_null());
+	json_object_set_new(object, "connections_max",
+	                    json_integer((json_int_t)p->connections_max));
 	return object;
 }
 

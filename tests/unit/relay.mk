@@ -2,6 +2,7 @@
 relay_world = tests/unit/relay_hosts.c tests/unit/relay_world.c tests/unit/relay_world.h
 
 unit_programs += \
+	tests/unit/test_adapt \
 	tests/unit/test_bounce \
 	tests/unit/test_depth \
 	tests/unit/test_dsn \
@@ -12,6 +13,7 @@ unit_programs += \
 	tests/unit/test_relay_depth \
 	tests/unit/test_relay_rates \
 	tests/unit/test_relay_trouble \
+	tests/unit/test_relay_flow \
 	tests/unit/test_relay_quota \
 	tests/unit/test_relay_verdicts \
 	tests/unit/test_route \
@@ -20,6 +22,7 @@ tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(relay_world)
 tests_unit_test_relay_depth_SOURCES = tests/unit/test_relay_depth.c $(relay_world)
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)
+tests_unit_test_relay_flow_SOURCES = tests/unit/test_relay_flow.c $(relay_world)
 tests_unit_test_relay_quota_SOURCES = tests/unit/test_relay_quota.c $(relay_world)
 tests_unit_test_relay_trouble_SOURCES = tests/unit/test_relay_trouble.c $(relay_world)
 tests_unit_test_bounce_SOURCES = tests/unit/test_bounce.c $(spool_lab)

@@ -443,7 +443,9 @@ static void drop(void (*run)(struct world *, void *), void *argument)
 	struct transition *t = argument;
 	struct bounce_request *request = argument;
 
-	if (run == commit)
+	if (argument == NULL)
+		;
+	else if (run == commit)
 		transition_free(&t);
 	else if (run == bounce_ready)
 		bounce_request_free(&request);
@@ -560,9 +562,10 @@ static void host_release(struct host *host)
 void world_release(struct world *w)
 {
 	w->refuse_claims = w->refuse_outcomes = w->keep_outcomes = false;
-	relay_stop(w->relay);
+	if (w->relay != NULL)
+		relay_stop(w->relay);
 	world_pass(w, 10 * CLOCK_MIN);
-	assert_true(relay_idle(w->relay));
+	assert_true(w->relay == NULL || relay_idle(w->relay));
 	relay_free(&w->relay);
 	router_free(&w->router);
 	loop_free(&w->loop);
