@@ -15,7 +15,7 @@
 #include "worker.h"
 
 /* A number that relay/ never uses: the connection of dispatcher_probe(). */
-#define PROBE_NUMBER UINT64_MAX
+#define PROBE_NUMBER 0
 
 /* ---- news of workers ------------------------------------------------------ */
 

@@ -67,6 +67,8 @@ static void command_line(const struct settings *settings, struct bytes *out)
 
 static void greet_catch(const struct settings *settings, unsigned port)
 {
+	const char *host = first_address(settings);
+	bool brackets = strchr(host, ':') != NULL;
 	struct bytes command = { 0 };
 
 	command_line(settings, &command);
@@ -75,8 +77,12 @@ static void greet_catch(const struct settings *settings, unsigned port)
 	        "  Point your application at SMTP host %s, port %u (any login is accepted, "
 	        "STARTTLS works).\n"
 	        "  Send a first mail:  %s send --to you@example.com\n"
+	        "  The same with curl: printf 'Subject: hello\\n\\nFirst mail.\\n' | "
+	        "curl -sS smtp://%s%s%s:%u --crlf -T - --mail-from me@example.com "
+	        "--mail-rcpt you@example.com\n"
 	        "  Stop with Ctrl-C.\n",
-	        first_address(settings), port, bytes_text(&command));
+	        host, port, bytes_text(&command), brackets ? "[" : "", host, brackets ? "]" : "",
+	        port);
 	bytes_release(&command);
 }
 

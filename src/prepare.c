@@ -70,6 +70,8 @@ static int bind_one(struct service *s, struct bound *b, struct inherited *inheri
 		b->fd = listener_bind_tcp(l->address, l->port, error);
 	else if (make_parent(l->address, s->daemon.settings, error) == 0)
 		b->fd = listener_bind_unix(l->address, l->unix_mode, error);
+	if (b->fd < 0 && !l->is_unix)
+		bytes_append_text(error, " (--smtp ADDR:PORT, or listen in the configuration)");
 	return b->fd < 0 ? -1 : 0;
 }
 
