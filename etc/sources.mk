@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The configuration as installed: every line is a comment until the administrator edits it.
 # An existing file is never overwritten, and only an untouched one is removed.
 EXTRA_DIST += etc/penstock.conf

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # PENSTOCK_LIBRARY(VARIABLE, MODULES, DEBIAN-PACKAGE)
 # A required library, found by pkg-config; its absence names the package to install.
 AC_DEFUN([PENSTOCK_LIBRARY],

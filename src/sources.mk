@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The two programs; everything else of src/ is in libpenstock.a.
 penstockd_sources = \
 	src/background.c \

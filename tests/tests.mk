@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The tests of `make check`. Each is one line in TESTS: a cmocka program, a lint or a script.
 # tests/lib/run starts it and ends its log with "N passed, N failed"; a skipped case is a failed one.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 base_sources = \
 	src/base/bytes.c src/base/bytes.h \
 	src/base/channel.c src/base/channel.h \

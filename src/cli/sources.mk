@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 cli_sources = \
 	src/cli/cli.h \
 	src/cli/client.c \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 config_sources = \
 	src/config/check.c \
 	src/config/check_logins.c \

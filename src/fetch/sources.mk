@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 fetch_sources = \
 	src/fetch/command.c \
 	src/fetch/fetch.c \

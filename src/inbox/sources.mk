@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 inbox_sources = \
 	src/inbox/follow.c \
 	src/inbox/inbox.h \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 mail_sources = \
 	src/mail/address.c src/mail/address.h \
 	src/mail/dot.c src/mail/dot.h \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 net_sources = \
 	src/net/certificate.c \
 	src/net/flow.c \

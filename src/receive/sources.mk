@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 receive_sources = \
 	src/receive/accept.c \
 	src/receive/admission.c \

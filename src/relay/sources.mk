@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 relay_sources = \
 	src/relay/adapt.c \
 	src/relay/attempt.c \

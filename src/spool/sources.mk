@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 spool_sources = \
 	src/spool/apply.c \
 	src/spool/count.c \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 transport_sources = \
 	src/transport/answer.c \
 	src/transport/compose.c \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 web_sources = \
 	src/web/content.c \
 	src/web/control.c \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Built and run by `make bench` only.
 # bench_programs += tests/bench/bench_NAME          load generators, sinks
 # bench_scripts += tests/bench/run                  what to run, in this order

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Text scripts (client says, server says, time passes) run over paired streams and a set clock.
 dialogue_scripts = \
 	tests/dialogue/inbound/full.txt \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # One target per parser and engine; each replays its seeds and changes of them in make check, more
 # changes with LONG=yes. tests/fuzz/run NAME lets libFuzzer work on one (clang).
 fuzz_programs = \

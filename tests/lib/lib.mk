@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # What the tests share.
 EXTRA_DIST += \
 	tests/README.md \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Small laws kept by machines: each script is one law, run with the sources in TOP_SRCDIR.
 lints = \
 	tests/lint/forbidden \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The real daemon, real sockets, real peers: all of tests/system is one test of make check.
 TESTS += tests/system/run
 

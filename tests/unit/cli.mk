@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # What the command alone uses is not in libpenstock.a.
 unit_programs += \
 	tests/unit/test_cli_message \

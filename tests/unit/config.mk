@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 config_case = tests/unit/config_case.c tests/unit/config_case.h
 
 unit_programs += \

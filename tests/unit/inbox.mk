@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 unit_programs += \
 	tests/unit/test_inbox_print \
 	tests/unit/test_intake \

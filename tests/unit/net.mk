@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 unit_programs += tests/unit/test_listener tests/unit/test_loop tests/unit/test_proxy tests/unit/test_resolve \
 	tests/unit/test_stream tests/unit/test_tls tests/unit/test_tls_client
 net_peer = tests/unit/net_peer.c tests/unit/net_peer.h

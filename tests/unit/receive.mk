@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 unit_programs += \
 	tests/unit/test_receive_bdat \
 	tests/unit/test_receive_admission \

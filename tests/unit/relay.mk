@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The relay against a scripted world with a set clock, and its pure parts by tables.
 relay_world = tests/unit/relay_hosts.c tests/unit/relay_world.c tests/unit/relay_world.h
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The tests of src/spool/. Most have a spool of their own: spool_lab.h.
 spool_lab = tests/unit/spool_lab.h tests/unit/spool_lab.c tests/unit/spool_check.c
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Each plays a connection against a peer on a stage; see transport_stage.h.
 unit_programs += \
 	tests/unit/test_chunking \
