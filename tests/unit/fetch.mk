@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # What needs no network; the token endpoint is in tests/system/test_oauth.py.
 unit_programs += \
 	tests/unit/test_fetch \
