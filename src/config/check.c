@@ -162,7 +162,7 @@ static void check_duplicate_listener(const struct settings *s, size_t index,
 	}
 }
 
-void check_listeners(struct settings *s, struct problems *problems)
+static void check_listeners(struct settings *s, struct problems *problems)
 {
 	for (size_t i = 0; i < s->listener_count; i++) {
 		const struct listener_settings *l = &s->listeners[i];

@@ -374,8 +374,8 @@ static void parse_text(struct parse *parse, const char *file, char *text, size_t
 	scan_release(&parse->scan);
 }
 
-void config_parse_text(struct settings *s, const char *file, char *text, size_t length,
-                       struct problems *problems)
+static void config_parse_text(struct settings *s, const char *file, char *text, size_t length,
+                              struct problems *problems)
 {
 	struct parse parse = { .settings = s, .problems = problems };
 

@@ -200,8 +200,6 @@ void scan_release(struct scan *scan);
 unsigned scan_section_line(const struct scan *scan, unsigned line);
 
 void config_parse(struct settings *s, const char *file, struct problems *problems);
-void config_parse_text(struct settings *s, const char *file, char *text, size_t length,
-                       struct problems *problems);
 /* What a preset's file says, for the options of that provider that are not written. */
 void config_parse_preset(struct settings *s, size_t provider, const char *file, char *text,
                          size_t length, struct problems *problems);
@@ -215,7 +213,6 @@ void defaults_apply(struct settings *s, const struct overrides *over, bool syste
 void endpoints_derive(struct settings *s, struct problems *problems);
 void replies_derive(struct settings *s, struct problems *problems); /* compiles them */
 void secrets_read(struct settings *s, struct problems *problems);
-void check_listeners(struct settings *s, struct problems *problems);
 void check_logins(struct settings *s, struct problems *problems); /* and aliases */
 void check_providers(struct settings *s, struct problems *problems);
 void check_routes(struct settings *s, struct problems *problems);

@@ -314,7 +314,7 @@ const struct route_settings *settings_route(const struct settings *s, const char
 /* Whether a token may be asked for there: https, or http on this host. */
 bool settings_url_is_safe(const char *url);
 
-/* The default places for this user (see ARCHITECTURE.md, Command line), also for the CLI. */
+/* The default places for this user (penstockd(8), FILES), also for the CLI. */
 int settings_default_control(enum settings_mode mode, bool system, struct bytes *path_r);
 /* The submission socket that belongs to a control socket: smtp.sock beside it (catch-smtp.sock
  * beside catch.sock, so that a relay and a catch daemon can share a directory). */

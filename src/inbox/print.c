@@ -24,7 +24,8 @@
 #define RECIPIENTS_SHOWN 3 /* on the line; a mail to a thousand is one line too */
 #define RULE             "----------------------------------------------------------------------------\n"
 
-int entry_read(const struct entry *entry, size_t max, struct bytes *out)
+/* Appends the whole message (Received field, then content), at most max octets. 0, or -1: gone. */
+static int entry_read(const struct entry *entry, size_t max, struct bytes *out)
 {
 	uint64_t offset = 0;
 	size_t got = 1;
@@ -157,26 +158,6 @@ static void print_message(const struct entry *entry, bool whole, struct bytes *o
 	bytes_release(&message);
 }
 
-void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out)
-{
-	switch (mode) {
-	case PRINT_OFF:
-		break;
-	case PRINT_LINE:
-		print_line(entry, out);
-		break;
-	case PRINT_HEADERS:
-		print_message(entry, false, out);
-		break;
-	case PRINT_FULL:
-		print_message(entry, true, out);
-		break;
-	case PRINT_JSON:
-		summary_json(entry, out);
-		break;
-	}
-}
-
 /* ---- JSON ------------------------------------------------------------------- */
 
 static json_t *json_address(const char *name, const char *address)
@@ -217,7 +198,8 @@ static json_t *json_bcc(const struct summary *s)
 	return array;
 }
 
-void summary_json(const struct entry *entry, struct bytes *out)
+/* The entry as one line, fields as Mailpit's MessageSummary. */
+static void summary_json(const struct entry *entry, struct bytes *out)
 {
 	const struct summary *s = &entry->summary;
 	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
@@ -241,4 +223,26 @@ void summary_json(const struct entry *entry, struct bytes *out)
 	json_object_set_new(object, "Attachments", json_integer(0));
 	json_object_set_new(object, "Snippet", json_string(""));
 	json_line(out, object);
+}
+
+/* ---- one of them ------------------------------------------------------------ */
+
+void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out)
+{
+	switch (mode) {
+	case PRINT_OFF:
+		break;
+	case PRINT_LINE:
+		print_line(entry, out);
+		break;
+	case PRINT_HEADERS:
+		print_message(entry, false, out);
+		break;
+	case PRINT_FULL:
+		print_message(entry, true, out);
+		break;
+	case PRINT_JSON:
+		summary_json(entry, out);
+		break;
+	}
 }

@@ -16,9 +16,6 @@ struct entry {
 
 void summary_address_release(struct summary_address *a);
 
-/* Appends the whole message (Received field, then content), at most max octets. 0, or -1: gone. */
-int entry_read(const struct entry *entry, size_t max, struct bytes *out);
-
 /* Appends the text with '?' for control characters (but line ends and tabs; CR is left out), for
  * what is not UTF-8 and for marks of direction, so that a message cannot speak to the terminal. */
 void print_safe(struct bytes *out, struct span text);
@@ -29,9 +26,6 @@ int output_write(int fd, struct channel *channel, const bool *stopping, struct s
 
 /* Appends what --print shows of the entry. */
 void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out);
-
-/* The entry as one line of JSON, fields as Mailpit's MessageSummary. */
-void summary_json(const struct entry *entry, struct bytes *out);
 
 /* Writes DIR/YYYYmmddHHMMSS-ID.eml under a temporary name, syncs and renames. 0 with the path in
  * *path_r, or -1 with errno. */

@@ -141,7 +141,6 @@ void wire_name_peer(struct stream *s, const struct sockaddr *address, socklen_t 
 void wire_connect(struct stream *s, const struct sockaddr *address, socklen_t length);
 
 /* secure.c */
-void secure_start(struct stream *s, struct tls_context *tls, const char *peer_name);
 void secure_begin(struct stream *s);                                 /* the client's first flight */
 void secure_take(struct stream *s, const void *data, size_t length); /* from the wire */
 void secure_take_early(struct stream *s);                            /* what was there before */

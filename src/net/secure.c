@@ -105,7 +105,7 @@ static void secure_fail(struct stream *s)
 	bytes_release(&text);
 }
 
-void secure_start(struct stream *s, struct tls_context *tls, const char *peer_name)
+static void secure_start(struct stream *s, struct tls_context *tls, const char *peer_name)
 {
 	struct secure *secure = memory_new(sizeof *secure);
 	struct span before = flow_span(&s->output);

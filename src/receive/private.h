@@ -137,8 +137,6 @@ void session_close(struct session *s, const char *why);
 void session_hang_up(struct session *s, const char *enhanced, const char *text);
 /* Goes on after a completion; the session may be gone afterwards. */
 void session_resume(struct session *s);
-/* Patience is over; the session may be gone afterwards. */
-void session_time_out(struct session *s);
 bool session_secured(const struct session *s);
 int64_t session_now(const struct session *s);      /* monotonic */
 int64_t session_patience(const struct session *s); /* idle-timeout, in microseconds */

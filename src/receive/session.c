@@ -428,7 +428,8 @@ static const struct stream_events events = {
 	.closed = on_closed,
 };
 
-void session_time_out(struct session *s)
+/* The session may be gone afterwards. */
+static void session_time_out(struct session *s)
 {
 	if (s->state == SESSION_PROXY)
 		admission_refuse(s, "no PROXY header in time");

@@ -36,7 +36,7 @@ static bool first_loss(struct attempt *attempt)
 	return true;
 }
 
-void attempt_forget_loss(struct attempt *attempt)
+static void attempt_forget_loss(struct attempt *attempt)
 {
 	struct flight_key key = flight_key(attempt->id, attempt->n);
 

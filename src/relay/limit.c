@@ -17,7 +17,7 @@
 /* Up to here a window knows every moment (16 octets each): 64 KiB a rate. */
 #define EXACT_MAX  4096
 #define LATE_MAX   16           /* entries told of after their successors made room */
-#define SLICES     LIMIT_SLICES /* ARCHITECTURE: 0.4 % of the period is what the rounding costs */
+#define SLICES     LIMIT_SLICES /* 0.4 % of the period is what the rounding costs */
 #define RING_FIRST 16           /* entries; the ring grows as it is used */
 /* Longer periods are quotas, to be used when needed; pacing them would starve a burst. */
 #define PACED_MAX  CLOCK_MIN

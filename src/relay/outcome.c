@@ -13,7 +13,7 @@
 #include "mail/id.h"
 #include "relay/private.h"
 
-/* ARCHITECTURE: over 1,000 outcomes, or one older than a second. */
+/* Over 1,000 outcomes, or one older than a second: the writer does not keep up. */
 #define BACKLOG_MAX     1000
 #define BACKLOG_AGE_MAX CLOCK_SEC
 /* An outcome that is refused is offered again, 1 s apart and then some; then the claim is left for

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "relay/private.h"
 
-#define DEPTH_FIRST 2 /* ARCHITECTURE: claims are made one connection slot ahead */
+#define DEPTH_FIRST 2 /* claims are made one connection slot ahead */
 /* How long a probe waits for connections that are being finished to make room. */
 #define PROBE_WAIT  CLOCK_SEC
 
@@ -26,6 +26,8 @@ void pool_wake_at(struct pool *pool, int64_t monotonic_us)
 	if (!timer_running(&pool->timer) || pool->timer.node.key > monotonic_us)
 		timer_start_at(&pool->timer, monotonic_us);
 }
+
+static void pool_open(struct pool *pool);
 
 /* The one connection to a provider that was set aside, whether mail waits or not. */
 static void pool_probe(struct pool *pool)
@@ -209,7 +211,8 @@ static void peer_new(struct pool *pool)
 		CALL(pool->relay, open, peer->number, pool->provider);
 }
 
-void pool_open(struct pool *pool)
+/* If that is allowed now; else sets the timer for when it is. */
+static void pool_open(struct pool *pool)
 {
 	size_t ramp = pool->ready_count > 1 ? pool->ready_count : 1;
 

@@ -135,8 +135,6 @@ void pool_init(struct pool *pool, struct relay *relay, const struct provider_set
 void pool_release(struct pool *pool);
 /* A connection that can take a grant, the emptiest; NULL: none now. */
 struct peer *pool_peer(struct pool *pool);
-/* Opens a connection if that is allowed now, else sets the timer for when it is. */
-void pool_open(struct pool *pool);
 /* An operator asks: the back-off ends now. */
 void pool_retry(struct pool *pool);
 void pool_wake_at(struct pool *pool, int64_t monotonic_us);
@@ -232,9 +230,8 @@ void attempt_replied(struct attempt *attempt, struct grant_news *news);
 void attempt_put_back(struct attempt *attempt);
 /* A parked one goes back to its line. */
 void attempt_unpark(struct attempt *attempt);
-void attempt_forget_loss(struct attempt *attempt);
 
-#define INDETERMINATE_WAIT CLOCK_HOUR /* ARCHITECTURE: the default of indeterminate-wait */
+#define INDETERMINATE_WAIT CLOCK_HOUR /* then another provider may take it */
 
 /* ---- pass.c: providers that refused a mail which another may take ----------- */
 

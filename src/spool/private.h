@@ -180,7 +180,6 @@ struct row {
 	uint32_t value_length;
 	bool append; /* the key is larger than any in its table */
 };
-void rows_add(struct bytes *rows, struct row row, const struct key *key, struct span value);
 void rows_of_long(struct bytes *rows, struct row row, struct key (*key)(void *context, uint16_t k),
                   void *context, struct bytes *record, size_t piece);
 void rows_of_facts(struct bytes *rows, const struct message_facts *facts, size_t piece,
@@ -288,12 +287,9 @@ void request_post(struct spool *sp, struct spool_request *request, enum request_
                   enum spool_urgency urgency);
 
 /* quota.c */
-void quota_set_full(struct spool *sp, bool full); /* a change is logged */
-/* Asks statvfs; sets or clears sp->full. True: the disk is (nearly) full. */
-bool quota_check_disk(struct spool *sp);
 /* Whether that failure means no room, ours or the disk's: then new mail is refused from now on. */
 bool quota_is_full(struct spool *sp, int rc);
-/* quota_check_disk() at most once in DISK_CHECK_EVERY. */
+/* Asks statvfs at most once in DISK_CHECK_EVERY; sets or clears sp->full. */
 void quota_check_disk_sometimes(struct spool *sp);
 
 /* directory.c: DIR and DIR/lock; the descriptor, or -1 with an error. */
@@ -361,8 +357,6 @@ int apply_removal(struct write *w, struct inbox_removal *removal);
 int apply_drop(struct write *w, uint64_t blob);
 
 int remove_message(struct write *w, uint64_t id, const struct head *head);
-/* Of one inbox entry; the message goes with its last holder. */
-int remove_entry(struct write *w, uint32_t inbox, uint64_t sequence);
 /* The oldest entries beyond `keep`, at most KEEP_SLICE. */
 int remove_beyond_keep(struct write *w, uint32_t inbox);
 /* Pages of dead bodies, until `freed` reaches limit. */

@@ -48,7 +48,7 @@ static uint64_t free_in_file(struct spool *sp)
 	return reached > used ? (reached - used) * (sp->piece + PAGE_HEADER) : 0;
 }
 
-void quota_set_full(struct spool *sp, bool full)
+static void set_full(struct spool *sp, bool full)
 {
 	if (atomic_exchange(&sp->full, full) == full)
 		return;
@@ -58,7 +58,8 @@ void quota_set_full(struct spool *sp, bool full)
 		log_info("spool disk has room again path=%s", sp->path);
 }
 
-bool quota_check_disk(struct spool *sp)
+/* Sets or clears sp->full. True: the disk is (nearly) full. */
+static bool check_disk(struct spool *sp)
 {
 	struct statvfs disk;
 	uint64_t room = UINT64_MAX, reserve = DISK_RESERVE, file = file_room(sp), spare;
@@ -75,7 +76,7 @@ bool quota_check_disk(struct spool *sp)
 	}
 	/* A limit of the file's size has no other users: what one batch can write is enough. */
 	full = room < reserve || file < 2 * BATCH_OCTETS;
-	quota_set_full(sp, full);
+	set_full(sp, full);
 	return full;
 }
 
@@ -87,10 +88,10 @@ bool quota_is_full(struct spool *sp, int rc)
 	case EDQUOT:
 	case EFBIG:
 		atomic_store(&sp->checked, clock_monotonic(clock_system()));
-		quota_set_full(sp, true);
+		set_full(sp, true);
 		return true;
 	case EIO: /* LMDB's word for a short write, and the disk's for worse */
-		return quota_check_disk(sp);
+		return check_disk(sp);
 	default:
 		return false;
 	}
@@ -102,7 +103,7 @@ void quota_check_disk_sometimes(struct spool *sp)
 
 	if (now - last >= DISK_CHECK_EVERY &&
 	    atomic_compare_exchange_strong(&sp->checked, &last, now))
-		quota_check_disk(sp);
+		check_disk(sp);
 }
 
 bool spool_reserve(struct spool *sp, uint64_t octets)

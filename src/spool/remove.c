@@ -97,7 +97,8 @@ static int holder_gone(struct write *w, uint64_t id, uint32_t inbox, uint64_t se
 	return write_put_record(w, TABLE_MESSAGE, &key, &record);
 }
 
-int remove_entry(struct write *w, uint32_t inbox, uint64_t sequence)
+/* The message goes with its last holder. */
+static int remove_entry(struct write *w, uint32_t inbox, uint64_t sequence)
 {
 	struct key key = key_of_entry(inbox, sequence, 0);
 	struct inbox_tally *tally;

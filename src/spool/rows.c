@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-void rows_add(struct bytes *rows, struct row row, const struct key *key, struct span value)
+static void rows_add(struct bytes *rows, struct row row, const struct key *key, struct span value)
 {
 	row.key_length = (uint8_t)key->length;
 	row.value_length = (uint32_t)value.length;

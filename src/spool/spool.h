@@ -32,8 +32,7 @@
 #include "mail/envelope.h"
 #include "mail/trace.h"
 
-#define SPOOL_RECIPIENTS_MAX \
-	50 /* of one delivery row; ARCHITECTURE: the smallest common ESP limit */
+#define SPOOL_RECIPIENTS_MAX 50 /* of one delivery row: the smallest common limit of providers */
 /* Inbox entries of one message, and its deliveries: a put with more is refused. */
 #define SPOOL_ENTRIES_MAX    64
 #define SPOOL_DELIVERIES_MAX 10000

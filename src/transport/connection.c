@@ -92,7 +92,8 @@ void connection_enter(struct connection *c, enum connection_state next)
 		connection_steps[next].send(c);
 }
 
-void connection_wait(struct connection *c)
+/* Restarts the clock for what is due next. */
+static void connection_wait(struct connection *c)
 {
 	const struct expect *front = expects_front(&c->expects);
 
@@ -110,7 +111,8 @@ void connection_wait(struct connection *c)
 		expects_release(&c->expects);
 }
 
-void connection_advance(struct connection *c)
+/* Writes what may be written, and ends what is to end. */
+static void connection_advance(struct connection *c)
 {
 	/* More work must not lengthen the wait for a reply that is due already. */
 	bool waits = c->expects.count > 0 || c->flights != NULL;

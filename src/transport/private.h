@@ -227,11 +227,7 @@ void connection_command(struct connection *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void connection_expect(struct connection *c, enum expect_kind kind, struct flight *flight,
                        size_t recipient);
-/* Restarts the clock for what is due next. */
-void connection_wait(struct connection *c);
-/* Writes what may be written, and ends what is to end. After new work, a departure ... */
-void connection_advance(struct connection *c);
-/* ... and after the peer did something. */
+/* After the peer did something: writes what may be written, and ends what is to end. */
 void connection_went_on(struct connection *c);
 
 /* The end: gives everything back, tells closed(). Takes the content of `why`. */

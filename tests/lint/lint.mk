@@ -8,6 +8,7 @@ lints = \
 	tests/lint/include_directions \
 	tests/lint/length \
 	tests/lint/listed \
-	tests/lint/options
+	tests/lint/options \
+	tests/lint/unused
 TESTS += $(lints)
 EXTRA_DIST += $(lints) tests/lint/lint.py
