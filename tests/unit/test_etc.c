@@ -60,17 +60,17 @@ static void proposes_the_language(void **state)
 			bytes_append_char(&text, *p);
 	}
 	config_case_refused(bytes_text(&text),
-	                    "t.conf:10: provider \"smarthost\": password-file: "
+	                    "t.conf:11: provider \"smarthost\": password-file: "
 	                    "smarthost.password cannot be read: No such file or directory\n"
-	                    "t.conf:36: listen \"10.0.0.5:25\": certificate: cert.pem cannot be "
+	                    "t.conf:37: listen \"10.0.0.5:25\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
-	                    "t.conf:37: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
+	                    "t.conf:38: listen \"10.0.0.5:25\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:53: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
+	                    "t.conf:54: listen \"10.0.0.5:587\": certificate: cert.pem cannot be "
 	                    "read: No such file or directory\n"
-	                    "t.conf:54: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
+	                    "t.conf:55: listen \"10.0.0.5:587\": key: key.pem cannot be read: No "
 	                    "such file or directory\n"
-	                    "t.conf:52: listen \"10.0.0.5:587\": users: users: cannot be read: "
+	                    "t.conf:53: listen \"10.0.0.5:587\": users: users: cannot be read: "
 	                    "No such file or directory");
 	bytes_release(&text);
 }
