@@ -253,6 +253,7 @@ static void accept_turn(void *context, bool readable, bool writable)
 {
 	struct listener *l = context;
 	bool freed = false;
+	int failures = 0;
 
 	(void)readable;
 	(void)writable;
@@ -269,9 +270,16 @@ static void accept_turn(void *context, bool readable, bool writable)
 			break;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			break;
-		} /* else this one went away before it was taken */
+		} else {
+			failures++; /* this one went away before it was taken */
+		}
 	}
 	l->freed = NULL;
+	/* No peer is like that: some other trouble, which must not be asked without end. */
+	if (failures == ACCEPTS_A_TURN) {
+		timer_start(&l->pause, DESCRIPTOR_PAUSE_US);
+		listener_arm(l);
+	}
 }
 
 struct listener *listener_new(struct loop *loop, int fd, void (*accepted)(void *context, int fd),

@@ -65,6 +65,13 @@ static void pair_arm_read(struct stream *s)
 		stream_set_due(s, DUE_ARRIVED);
 }
 
+/* The kernel has no room for another watched descriptor: this connection's end, not the daemon's.
+ */
+static void watch_failed(struct stream *s)
+{
+	stream_fail(s, "cannot watch the connection to %s: %s", s->peer, strerror(errno));
+}
+
 void wire_arm_read(struct stream *s, bool armed)
 {
 	if (s->pair != NULL) {
@@ -81,8 +88,10 @@ void wire_arm_read(struct stream *s, bool armed)
 	}
 	if (event_assign(&s->read_event, s->loop->base, s->fd, EV_READ | EV_PERSIST, read_ready,
 	                 s) != 0 ||
-	    event_add(&s->read_event, NULL) != 0)
-		log_fatal(EX_OSERR, "cannot watch a socket");
+	    event_add(&s->read_event, NULL) != 0) {
+		s->reading = false;
+		watch_failed(s);
+	}
 }
 
 void wire_arm_write(struct stream *s, bool armed)
@@ -98,8 +107,10 @@ void wire_arm_write(struct stream *s, bool armed)
 		return;
 	}
 	s->write_event = event_new(s->loop->base, s->fd, EV_WRITE | EV_PERSIST, write_ready, s);
-	if (s->write_event == NULL || event_add(s->write_event, NULL) != 0)
+	if (s->write_event == NULL)
 		log_fatal(EX_OSERR, "cannot watch a socket");
+	if (event_add(s->write_event, NULL) != 0)
+		watch_failed(s);
 }
 
 static ssize_t pair_receive(struct stream *s, void *data, size_t size)
