@@ -34,6 +34,7 @@ system_files = \
 	tests/system/test_relay.py \
 	tests/system/test_power.py \
 	tests/system/test_programs.py \
+	tests/system/test_siege.py \
 	tests/system/test_start.py \
 	tests/system/test_repairs.py \
 	tests/system/test_tls_in.py \
