@@ -16,6 +16,7 @@ system_files = \
 	tests/system/test_catch.py \
 	tests/system/test_cli.py \
 	tests/system/test_clients.py \
+	tests/system/test_clock.py \
 	tests/system/test_config.py \
 	tests/system/test_control.py \
 	tests/system/test_crash.py \
