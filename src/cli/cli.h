@@ -60,8 +60,8 @@ struct submission {
  * in *reply_r: EX_TEMPFAIL when there is no daemon or it said 4yz,
  * EX_NOUSER/EX_DATAERR/EX_UNAVAILABLE for 5yz. */
 int submit(const char *smtp_path, const struct submission *submission, struct bytes *reply_r);
-/* Appends the name that the daemon greets with; nothing when it does not. */
-void submit_hostname(const char *smtp_path, struct bytes *out);
+/* Appends the address, a bare name with the daemon's hostname: others do not know our names. */
+void submit_qualify(const char *smtp_path, const char *address, struct bytes *out);
 
 /* ---- text.c ------------------------------------------------------------------------- */
 

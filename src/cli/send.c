@@ -80,13 +80,15 @@ static int check(const struct send_options *o)
 	return EX_OK;
 }
 
-static void compose(const struct send_options *o, struct bytes *message)
+static void compose(const struct send_options *o, const char *smtp_path, struct bytes *message)
 {
-	struct bytes draft = { 0 };
+	struct bytes draft = { 0 }, from = { 0 };
 
 	bytes_append_text(&draft, "To: ");
-	for (size_t i = 0; i < o->count; i++)
-		bytes_printf(&draft, "%s%s", i == 0 ? "" : ",\r\n ", o->to[i]);
+	for (size_t i = 0; i < o->count; i++) {
+		bytes_append_text(&draft, i == 0 ? "" : ",\r\n ");
+		submit_qualify(smtp_path, o->to[i], &draft);
+	}
 	bytes_printf(&draft,
 	             "\r\nSubject: %s\r\nMIME-Version: 1.0\r\n"
 	             "Content-Type: text/plain; charset=utf-8\r\n"
@@ -99,7 +101,9 @@ static void compose(const struct send_options *o, struct bytes *message)
 			bytes_append_char(&draft, *c);
 	}
 	bytes_append_text(&draft, "\r\n");
-	message_complete(bytes_span(&draft), o->from, NULL, message);
+	submit_qualify(smtp_path, o->from, &from);
+	message_complete(bytes_span(&draft), bytes_text(&from), NULL, message);
+	bytes_release(&from);
 	bytes_release(&draft);
 }
 
@@ -111,7 +115,7 @@ static int deliver(const struct cli *cli, const struct send_options *o)
 
 	if (rc != EX_OK)
 		return rc;
-	compose(o, &message);
+	compose(o, bytes_text(&path), &message);
 	submission.message = bytes_span(&message);
 	rc = submit(bytes_text(&path), &submission, &reply);
 	if (rc != EX_OK)

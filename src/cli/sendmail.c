@@ -80,19 +80,12 @@ static int check_addresses(const struct sendmail_options *s, const char *sender,
 	return rc;
 }
 
-/* The address of a From field that is added: others do not know our bare names. */
+/* The address of a From field that is added. */
 static void append_from(struct bytes *from, const char *sender, const char *smtp_path)
 {
 	char *user = user_name();
-	struct bytes host = { 0 };
 
-	bytes_append_text(from, *sender != '\0' ? sender : user);
-	if (strchr(bytes_text(from), '@') == NULL) {
-		submit_hostname(smtp_path, &host);
-		if (host.length > 0)
-			bytes_printf(from, "@%s", bytes_text(&host));
-	}
-	bytes_release(&host);
+	submit_qualify(smtp_path, *sender != '\0' ? sender : user, from);
 	free(user);
 }
 

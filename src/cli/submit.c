@@ -128,7 +128,8 @@ static int connect_to(const char *path)
 	return -1;
 }
 
-void submit_hostname(const char *smtp_path, struct bytes *out)
+/* Appends the name that the daemon greets with; nothing when it does not. */
+static void hostname_append(const char *smtp_path, struct bytes *out)
 {
 	int fd = connect_to(smtp_path);
 	char line[513]; /* a reply line of RFC 5321 4.5.3.1.5 */
@@ -146,4 +147,17 @@ void submit_hostname(const char *smtp_path, struct bytes *out)
 	}
 	(void)!send(fd, "QUIT\r\n", 6, MSG_NOSIGNAL);
 	close(fd);
+}
+
+void submit_qualify(const char *smtp_path, const char *address, struct bytes *out)
+{
+	struct bytes host = { 0 };
+
+	bytes_append_text(out, address);
+	if (strchr(address, '@') != NULL)
+		return;
+	hostname_append(smtp_path, &host);
+	if (host.length > 0)
+		bytes_printf(out, "@%s", bytes_text(&host));
+	bytes_release(&host);
 }

@@ -209,7 +209,16 @@ def test_send_is_a_first_mail_without_any_other_tool(start, sink):
     assert message.sender == "a@example.com"
     assert message.recipients == ["b@example.org", "c@relay.test"]
     assert "Subject: Hällo\r\n".encode() in message.content
+    assert b"To: b@example.org,\r\n c@relay.test\r\n" in message.content
     assert message.content.endswith(b"\r\n\r\none\r\n.\r\ntwo\r\n")
+
+
+def test_send_completes_the_name_of_its_user(start, sink):
+    start().cli("send", "--to", "b@example.org")
+    wait_until(lambda: sink.messages, "the message")
+    message = sink.messages[0]
+    assert message.sender == f"{getpass.getuser()}@relay.test"
+    assert f"From: <{message.sender}>\r\n".encode() in message.content
 
 
 def test_send_refuses_what_is_no_mail(daemon):
