@@ -61,7 +61,6 @@ EXTRA_PROGRAMS = $(bench_programs)
 CLEANFILES += $(bench_programs)
 EXTRA_DIST += $(bench_scripts)
 bench: all $(bench_programs)
-	@test -n "$(strip $(bench_scripts))" || echo "no benchmark yet"
 	@for script in $(bench_scripts); do \
 		TOP_SRCDIR='$(abs_srcdir)' TOP_BUILDDIR='$(abs_builddir)' PYTHON='$(PYTHON)' \
 		PEERS="$${PEERS:-$(abs_builddir)/peers}" "$(srcdir)/$$script" || exit 1; \
