@@ -80,6 +80,13 @@ static uint64_t port_size(void *context, uint64_t id)
 	return size;
 }
 
+static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r)
+{
+	struct dispatcher *d = context;
+
+	return reader_message(d->reader, id, facts_r);
+}
+
 static void port_claim(void *context, struct transition *t)
 {
 	struct dispatcher *d = context;
@@ -169,6 +176,7 @@ struct relay_ports dispatcher_ports(void)
 		.delivery = port_delivery,
 		.deliveries = port_deliveries,
 		.size = port_size,
+		.facts = port_facts,
 		.alarms = port_alarms,
 		.claim = port_claim,
 		.outcome = port_outcome,

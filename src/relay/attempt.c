@@ -202,7 +202,7 @@ static struct attempt *choose(struct pool *pool)
 		if (!queue_next(&relay->queues, queue, relay_wall(relay), &row))
 			continue;
 		delivery = read_delivery(relay, &row);
-		if (delivery == NULL)
+		if (delivery == NULL || reroute(relay, &row, delivery))
 			continue;
 		attempt = attempt_new(relay, &row, delivery);
 		if (pin_allows(attempt, pool) && pass_allows(attempt, pool))

@@ -292,6 +292,14 @@ struct expiry {
 	int64_t next_pass_us; /* monotonic */
 };
 
+/* A walk through all that waits, after the start. */
+struct sweep {
+	struct timer timer;
+	struct due_row line, from;
+	bool in_line;
+	uint32_t last; /* queue */
+};
+
 struct relay {
 	struct relay_options options;
 	struct pool *pools; /* as the providers of the settings, without inboxes */
@@ -311,6 +319,8 @@ struct relay {
 	uint64_t message_max; /* the largest any listener takes */
 	bool started, stopping, pumping, again, unrouted_told;
 	struct expiry expiry;
+	struct sweep sweep;
+	bool asks_for_listener; /* some route does */
 	struct timer due_timer;
 	struct timer housekeeping;
 };
@@ -333,6 +343,10 @@ void relay_choose_pools(struct relay *relay);
 struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */
 void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);
+/* Moves a delivery that was routed by other rules. true: it was taken, and is moving. */
+bool reroute(struct relay *relay, const struct due_row *row, struct delivery *delivery);
+void sweep_init(struct relay *relay);
+void sweep_start(struct relay *relay);
 void expiry_walk(struct relay *relay);
 void deadline_walk(struct relay *relay); /* what its sender wants back by now, wherever it waits */
 /* All recipients fail with the last words that were said of them. */

@@ -181,6 +181,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->senders = table_new();
 	relay->passed = table_new();
 	relay->losses = table_new();
+	sweep_init(relay);
 	list_init(&relay->discards);
 	list_init(&relay->recording);
 	timer_init(&relay->due_timer, options->loop, due_timer, relay);
@@ -211,6 +212,7 @@ void relay_free(struct relay **relay_p)
 	*relay_p = NULL;
 	timer_stop(&relay->due_timer);
 	timer_stop(&relay->housekeeping);
+	timer_stop(&relay->sweep.timer);
 	discard_release(relay);
 	table_each(relay->flights, forget_attempt, NULL);
 	queues_release(&relay->queues);
@@ -242,6 +244,7 @@ void relay_start(struct relay *relay)
 	relay->started = true;
 	queues_look(&relay->queues, relay_wall(relay));
 	timer_start(&relay->housekeeping, HOUSEKEEPING);
+	sweep_start(relay);
 	relay_pump(relay);
 }
 
@@ -249,6 +252,7 @@ void relay_stop(struct relay *relay)
 {
 	relay->stopping = true;
 	timer_stop(&relay->housekeeping);
+	timer_stop(&relay->sweep.timer);
 	for (size_t i = 0; i < relay->pool_count; i++) {
 		struct list *parked;
 

@@ -78,6 +78,8 @@ struct relay_ports {
 	/* Octets of the content (reader_message's facts.size); 0: gone. Asked only when a peer may
 	 * take less than our listeners do. */
 	uint64_t (*size)(void *context, uint64_t id);
+	/* Of a message, for routing it again; false: gone. NULL: nothing is routed again. */
+	bool (*facts)(void *context, uint64_t id, struct message_facts *facts_r);
 	/* Requests to the writer. request.done and owner are the relay's; the port sets
 	 * request.home and hands the transition to spool_claim() and so on; done() runs on this
 	 * thread, and takes it. */

@@ -257,9 +257,9 @@ struct routing {
 };
 
 /* The sender's wish moves its mail within the range of all (RFC 6710 5). */
-static int8_t priority_of(const struct route *route, const struct put *put)
+int8_t route_priority(const struct route *route, const struct message_facts *facts)
 {
-	int sum = put->facts.terms.priority;
+	int sum = facts->terms.priority;
 
 	if (route->settings != NULL)
 		sum += route->settings->priority;
@@ -278,7 +278,7 @@ static void put_delivery(const struct routing *r, const struct route *route,
 
 	delivery->queue = route->queue;
 	delivery->generation = r->router->generation;
-	delivery->priority = priority_of(route, r->put);
+	delivery->priority = route_priority(route, &r->put->facts);
 	delivery->class = r->class;
 	delivery->due_us = hold ? CLOCK_NEVER : release;
 	delivery->accepted_us = release;

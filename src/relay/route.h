@@ -37,6 +37,8 @@ const struct route *route_of_queue(const struct router *router, uint32_t queue);
 /* All of them in file order, the unrouted one at the end. */
 size_t router_count(const struct router *router);
 const struct route *router_at(const struct router *router, size_t i);
+/* The route's and the sender's, added. */
+int8_t route_priority(const struct route *route, const struct message_facts *facts);
 uint64_t router_generation(const struct router *router);
 
 /* The intake hook: adds an inbox entry for these recipients to the put (inbox/ does it; receive and

@@ -26,6 +26,7 @@ relay_sources = \
 	src/relay/recover.c \
 	src/relay/relay.c \
 	src/relay/relay.h \
+	src/relay/reroute.c \
 	src/relay/route.c \
 	src/relay/route.h \
 	src/relay/source.c \

@@ -16,6 +16,7 @@ unit_programs += \
 	tests/unit/test_relay_trouble \
 	tests/unit/test_relay_flow \
 	tests/unit/test_relay_quota \
+	tests/unit/test_relay_reroute \
 	tests/unit/test_relay_verdicts \
 	tests/unit/test_route \
 	tests/unit/test_verdict
@@ -24,6 +25,7 @@ tests_unit_test_relay_depth_SOURCES = tests/unit/test_relay_depth.c $(relay_worl
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)
 tests_unit_test_relay_flow_SOURCES = tests/unit/test_relay_flow.c $(relay_world)
+tests_unit_test_relay_reroute_SOURCES = tests/unit/test_relay_reroute.c $(relay_world)
 tests_unit_test_relay_quota_SOURCES = tests/unit/test_relay_quota.c $(relay_world)
 tests_unit_test_relay_trouble_SOURCES = tests/unit/test_relay_trouble.c $(relay_world)
 tests_unit_test_bounce_SOURCES = tests/unit/test_bounce.c $(spool_lab)

@@ -178,6 +178,7 @@ static void tell_due(struct world *w, const struct delivery *d)
 static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 {
 	struct delivery d = { .id = ++w->last_id,
+		              .generation = router_generation(w->router),
 		              .n = 1,
 		              .queue = (uint32_t)mail->route + 1,
 		              .priority = mail->priority,
@@ -306,6 +307,15 @@ static size_t port_alarms(void *context, const struct alarm *from, int64_t until
 			alarms_r[count++] = (struct alarm){ d->return_by_us, d->id, d->n };
 	}
 	return count;
+}
+
+static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r)
+{
+	(void)context;
+	*facts_r = (struct message_facts){ .id = id };
+	facts_r->sender.text = memory_text("a@example.com");
+	facts_r->sender.local_length = 1;
+	return true;
 }
 
 /* As the writer verifies. */
@@ -511,8 +521,8 @@ void world_start(struct world *w)
 		.loop = w->loop,
 		.context = w,
 		.ports = { host_open, host_finish, host_grant, port_due_line, port_due,
-		           port_delivery, port_deliveries, port_size, port_claim, port_outcome,
-		           port_outcome, port_bounce, port_alarms },
+		           port_delivery, port_deliveries, port_size, port_facts, port_claim,
+		           port_outcome, port_outcome, port_bounce, port_alarms },
 	};
 	struct bytes error = { 0 };
 

@@ -181,7 +181,7 @@ static void test_memory_of_reads_is_bounded(void **state)
 	world_pass(&w, 60 * CLOCK_SEC);
 	assert_int_equal(w.sent, 10000);
 	/* Each delivery is read once, and the index in runs. */
-	assert_int_equal(w.calls_delivery, 10000);
+	assert_int_equal(w.calls_delivery, 10000 + 1); /* and the head, for its rules */
 	assert_true(w.calls_due < 1000);
 	world_release(&w);
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC */
+/* reroute.c - mail that was routed by other rules is routed again.
+ *
+ * At each attempt, and by a paced walk after the start, which also finds what the attempts never
+ * meet: queues that are gone from the configuration, and what no route matched. The listener
+ * of a mail is not stored: with rules that ask for it only mail that has no queue any more is
+ * moved.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "mail/id.h"
+#include "relay/private.h"
+
+#define ROWS_A_STEP 1024
+#define STEP_WAIT   CLOCK_SEC
+#define ROWS_READ   64
+/* Numbers of queues that are gone may be larger than those that are there. */
+#define GONE_BEYOND 1000
+
+static bool asks_for_listener(const struct relay *relay)
+{
+	const struct router *router = relay->options.router;
+
+	for (size_t i = 0; i + 1 < router_count(router); i++)
+		if (router_at(router, i)->settings->listener.count > 0)
+			return true;
+	return false;
+}
+
+static bool has_home(struct relay *relay, const struct delivery *d)
+{
+	return d->queue != SPOOL_QUEUE_UNROUTED && queues_find(&relay->queues, d->queue) != NULL;
+}
+
+/* Where a recipient goes now; where it is, if that cannot be said. */
+static const struct route *route_now(struct relay *relay, const struct delivery *d, size_t i,
+                                     const struct message_facts *facts)
+{
+	const struct router *router = relay->options.router;
+	const struct route_question question = { .sender = &facts->sender, .login = facts->login };
+	const struct route *route = route_find(router, &question, &d->recipients[i].to.address);
+
+	/* An inbox takes mail when it is accepted only: what was accepted for elsewhere stays, or
+	 * is shown as unrouted. */
+	if (route->inbox != NULL)
+		route = has_home(relay, d) ? route_of_queue(router, d->queue)
+		                           : route_of_queue(router, SPOOL_QUEUE_UNROUTED);
+	return route;
+}
+
+/* The recipients of d that go to that route, as a delivery of its queue; NULL: none. */
+static struct delivery *part_for(const struct delivery *d, const struct route *const *routes,
+                                 const struct route *route, const struct message_facts *facts,
+                                 uint64_t generation)
+{
+	struct delivery *part = delivery_copy(d);
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (routes[i] == route) {
+			part->recipients[count++] = part->recipients[i];
+		} else {
+			recipient_release(&part->recipients[i].to);
+			free(part->recipients[i].last_reply);
+		}
+	}
+	part->count = count;
+	part->queue = route->queue;
+	part->generation = generation;
+	part->priority = route_priority(route, facts);
+	if (route->settings != NULL && route->settings->hold)
+		part->due_us = CLOCK_NEVER;
+	if (count == 0)
+		delivery_free(&part);
+	return part;
+}
+
+static void move(struct relay *relay, const struct due_row *row, struct delivery *d,
+                 const struct route *const *routes, const struct message_facts *facts)
+{
+	const struct router *router = relay->options.router;
+	struct attempt *attempt = attempt_new(relay, row, d);
+	struct transition *t = outcome_new(attempt);
+	char id[ID_TEXT_SIZE];
+
+	for (size_t i = 0; i < router_count(router); i++) {
+		struct delivery *part =
+			part_for(d, routes, router_at(router, i), facts, router_generation(router));
+
+		if (part != NULL && t->now == NULL)
+			t->now = part;
+		else if (part != NULL)
+			transition_apart(t, part);
+	}
+	id_format(row->id, id);
+	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u", id, row->n, row->queue,
+	         t->now->queue);
+	pass_forget(relay, row->id, row->n);
+	outcome_send(attempt, t, false);
+}
+
+bool reroute(struct relay *relay, const struct due_row *row, struct delivery *d)
+{
+	const struct route *routes[SPOOL_RECIPIENTS_MAX];
+	struct message_facts facts;
+	bool moves = false;
+
+	if (d->generation == router_generation(relay->options.router) ||
+	    relay->options.ports.facts == NULL || d->count > SPOOL_RECIPIENTS_MAX)
+		return false;
+	if (has_home(relay, d) && (relay->asks_for_listener || d->pinned != 0))
+		return false;
+	if (!CALL(relay, facts, d->id, &facts))
+		return false;
+	for (size_t i = 0; i < d->count; i++) {
+		routes[i] = route_now(relay, d, i, &facts);
+		moves = moves || routes[i]->queue != d->queue;
+	}
+	if (moves)
+		move(relay, row, d, routes, &facts);
+	message_facts_release(&facts);
+	return moves;
+}
+
+/* ---- the walk ---------------------------------------------------------------- */
+
+/* A line of a queue that is there is walked when its head is of other rules: what waits longest
+ * shows whether they changed. Later rows that do not are met by their attempts. */
+static bool is_stale(struct relay *relay, const struct due_row *head)
+{
+	struct delivery *d;
+	bool stale;
+
+	if (head->queue == SPOOL_QUEUE_UNROUTED || queues_find(&relay->queues, head->queue) == NULL)
+		return true;
+	d = memory_new(sizeof(*d));
+	stale = CALL(relay, delivery, head->id, head->n, d) &&
+	        d->generation != router_generation(relay->options.router);
+	delivery_free(&d);
+	return stale;
+}
+
+static void look_at(struct relay *relay, const struct due_row *row)
+{
+	struct delivery *d;
+
+	if (attempt_busy(relay, row->id, row->n))
+		return;
+	d = memory_new(sizeof(*d));
+	if (!CALL(relay, delivery, row->id, row->n, d) || d->due_us != row->time_us ||
+	    !reroute(relay, row, d))
+		delivery_free(&d);
+}
+
+/* The next line of this queue, or of the next one that has any. false: all were walked. */
+static bool next_line(struct relay *relay)
+{
+	struct sweep *s = &relay->sweep;
+
+	while (!CALL(relay, due_line, &s->line)) {
+		if (s->line.queue >= s->last)
+			return false;
+		s->line = (struct due_row){ .queue = s->line.queue + 1,
+			                    .priority = SPOOL_BEFORE_FIRST };
+	}
+	s->from = s->line;
+	s->in_line = is_stale(relay, &s->line);
+	return true;
+}
+
+static size_t walk_line(struct relay *relay)
+{
+	struct sweep *s = &relay->sweep;
+	struct due_row rows[ROWS_READ];
+	size_t count = CALL(relay, due, &s->from, CLOCK_NEVER, rows, ROWS_READ);
+
+	for (size_t i = 0; i < count; i++)
+		look_at(relay, &rows[i]);
+	if (count > 0) {
+		s->from = rows[count - 1];
+		s->from.n++;
+	}
+	s->in_line = count == ROWS_READ;
+	return count + 1;
+}
+
+static void sweep_step(void *context)
+{
+	struct relay *relay = context;
+	size_t done = 0;
+
+	while (done < ROWS_A_STEP && !outcome_backlog(relay)) {
+		if (!relay->sweep.in_line && !next_line(relay))
+			return; /* all of it was seen */
+		done += relay->sweep.in_line ? walk_line(relay) : 1;
+	}
+	timer_start(&relay->sweep.timer, STEP_WAIT);
+}
+
+void sweep_start(struct relay *relay)
+{
+	const struct router *router = relay->options.router;
+	struct sweep *s = &relay->sweep;
+
+	relay->asks_for_listener = asks_for_listener(relay);
+	for (size_t i = 0; i < router_count(router); i++)
+		if (router_at(router, i)->queue > s->last)
+			s->last = router_at(router, i)->queue;
+	s->last += GONE_BEYOND;
+	s->line = (struct due_row){ .queue = SPOOL_QUEUE_UNROUTED, .priority = SPOOL_BEFORE_FIRST };
+	timer_start(&s->timer, 0);
+}
+
+void sweep_init(struct relay *relay)
+{
+	timer_init(&relay->sweep.timer, relay->options.loop, sweep_step, relay);
+}

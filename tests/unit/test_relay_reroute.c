@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/* The rules change: nothing that waits is stranded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "relay_world.h"
+
+static char *nobody[] = { (char *)(uintptr_t) "*@nowhere.example" };
+static char *first[] = { (char *)(uintptr_t) "r0@*" };
+
+static void begin(struct world *w, size_t routes)
+{
+	world_init(w, 1, routes);
+	world_start(w);
+	relay_start(w->relay);
+}
+
+/* A route that mail waits in is no longer the one that fits it. */
+static void test_mail_follows_its_rules(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, 2);
+	world_mails(&w, &(struct world_mail){ .wait_us = CLOCK_HOUR }, 20);
+	w.routes[0].recipient = (struct text_list){ nobody, 1 };
+	w.routes[0].priority = 3;
+	w.routes[1].priority = 5;
+	world_crash(&w);
+	world_pass(&w, CLOCK_MIN);
+	for (uint64_t id = 1; id <= 20; id++) {
+		assert_int_equal(world_find(&w, id, 1)->d.queue, 2);
+		assert_int_equal(world_find(&w, id, 1)->d.priority, 5);
+		/* Its schedule is its own. */
+		assert_true(world_find(&w, id, 1)->d.due_us > clock_wall(&w.clock.clock));
+	}
+	world_pass(&w, CLOCK_HOUR);
+	assert_int_equal(w.sent, 20);
+	world_release(&w);
+}
+
+static void test_a_route_that_is_gone_strands_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, 2);
+	w.hosts[0].mode = HOST_REFUSES;
+	world_mails(&w, &(struct world_mail){ .route = 1 }, 3000);
+	world_pass(&w, CLOCK_SEC);
+	free(w.routes[1].name);
+	free(w.routes[1].via.items);
+	w.settings.route_count = 1;
+	w.hosts[0].mode = HOST_WORKS;
+	world_crash(&w);
+	world_pass(&w, CLOCK_MIN);
+	assert_int_equal(w.sent, 3000);
+	world_release(&w);
+}
+
+static void test_unrouted_mail_finds_a_route_and_recipients_part(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, 2);
+	w.routes[0].recipient = (struct text_list){ nobody, 1 };
+	w.routes[1].recipient = (struct text_list){ nobody, 1 };
+	world_mail(&w, &(struct world_mail){ .recipients = 5, .wait_us = CLOCK_HOUR });
+	world_crash(&w);
+	world_pass(&w, CLOCK_MIN);
+	assert_int_equal(world_find(&w, 1, 1)->d.queue, SPOOL_QUEUE_UNROUTED);
+	w.routes[0].recipient = (struct text_list){ first, 1 };
+	w.routes[1].recipient = (struct text_list){ NULL, 0 };
+	world_crash(&w);
+	world_pass(&w, CLOCK_MIN);
+	assert_int_equal(world_find(&w, 1, 1)->d.queue, 1);
+	assert_int_equal(world_find(&w, 1, 1)->d.count, 1);
+	assert_int_equal(world_find(&w, 1, 2)->d.queue, 2);
+	assert_int_equal(world_find(&w, 1, 2)->d.count, 4);
+	world_pass(&w, CLOCK_HOUR);
+	assert_int_equal(w.sent, 5);
+	world_release(&w);
+}
+
+static void test_what_is_where_it_belongs_is_not_written(void **state)
+{
+	struct world w;
+	size_t outcomes;
+
+	(void)state;
+	begin(&w, 2);
+	world_mails(&w, &(struct world_mail){ .wait_us = CLOCK_HOUR }, 50);
+	outcomes = w.outcomes;
+	w.routes[1].priority = 1;
+	world_crash(&w);
+	world_pass(&w, CLOCK_MIN);
+	assert_int_equal(w.outcomes, outcomes);
+	world_release(&w);
+}
+
+static void quiet(void *context, enum log_level level, const char *line)
+{
+	(void)context;
+	(void)level;
+	(void)line;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mail_follows_its_rules),
+		cmocka_unit_test(test_a_route_that_is_gone_strands_nothing),
+		cmocka_unit_test(test_unrouted_mail_finds_a_route_and_recipients_part),
+		cmocka_unit_test(test_what_is_where_it_belongs_is_not_written),
+	};
+
+	log_capture(quiet, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
