@@ -202,7 +202,7 @@ static const struct setting provider_options[] = {
 	  NULL, "50" },
 	{ "pipeline", SETTING_COUNT, PROVIDER(pipeline), 0, 1, 1000, NULL, "20" },
 	{ "connect-timeout", SETTING_DURATION, PROVIDER(connect_timeout_us), 0, SECONDS(1),
-	  CLOCK_HOUR, NULL, "30s" },
+	  CLOCK_HOUR, NULL, "10s" },
 	{ "idle-timeout", SETTING_DURATION, PROVIDER(idle_timeout_us), 0, 0, CLOCK_DAY, NULL,
 	  "60s" },
 	{ "connection-age", SETTING_DURATION, PROVIDER(connection_age_us), 0, SECONDS(1), CLOCK_DAY,
@@ -211,7 +211,8 @@ static const struct setting provider_options[] = {
 	{ "max-message-size", SETTING_SIZE, PROVIDER(max_message_size), 0, 1024, INT64_C(1) << 40,
 	  NULL, NULL },
 	{ "adaptive", SETTING_FLAG, PROVIDER(adaptive), 0, 0, 0, NULL, "true" },
-	{ "indeterminate-wait", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "indeterminate-wait", SETTING_DURATION, PROVIDER(indeterminate_wait_us), 0, SECONDS(1),
+	  30 * CLOCK_DAY, NULL, "1h" },
 	TABLE_END,
 };
 
@@ -270,6 +271,7 @@ static const struct setting route_options[] = {
 	  "sender" },
 	{ "hold", SETTING_FLAG, ROUTE(hold), 0, 0, 0, NULL, "false" },
 	{ "rate", SETTING_RATES, ROUTE(rates), ROUTE(rate_count), 0, 0, NULL, NULL },
+	{ "stick", SETTING_DURATION, ROUTE(stick_us), 0, 0, 30 * CLOCK_DAY, NULL, "1h" },
 	{ "rate-per-sender", SETTING_RATES, ROUTE(sender_rates), ROUTE(sender_rate_count), 0, 0,
 	  NULL, NULL },
 	{ "balance", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },

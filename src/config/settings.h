@@ -188,6 +188,7 @@ struct provider_settings {
 	size_t pipeline; /* most transactions in flight on a connection */
 	int64_t connect_timeout_us;
 	int64_t idle_timeout_us;
+	int64_t indeterminate_wait_us; /* pinned to this provider for so long */
 	int64_t connection_age_us;
 	struct rate *rates;
 	size_t rate_count;
@@ -207,6 +208,7 @@ struct route_settings {
 	int64_t *retry_us;                                   /* the last one repeats */
 	size_t retry_count;
 	int64_t expire_us;
+	int64_t stick_us;   /* after a failover, before going back */
 	struct rate *rates; /* of all its mail */
 	size_t rate_count;
 	struct rate *sender_rates; /* of each login, else sender's domain */

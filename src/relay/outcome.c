@@ -396,7 +396,7 @@ void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates
 	metric_add(METRIC_MESSAGES_INDETERMINATE, 1);
 	if (again != NULL) {
 		again->pinned = attempt->pool->number;
-		again->pinned_until_us = relay_wall(relay) + INDETERMINATE_WAIT;
+		again->pinned_until_us = relay_wall(relay) + indeterminate_wait(attempt->pool);
 	}
 	outcome_parts(attempt, fates, again);
 }

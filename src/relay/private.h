@@ -231,7 +231,13 @@ void attempt_put_back(struct attempt *attempt);
 /* A parked one goes back to its line. */
 void attempt_unpark(struct attempt *attempt);
 
-#define INDETERMINATE_WAIT CLOCK_HOUR /* then another provider may take it */
+/* How long a delivery that may have been sent waits for that provider; pool NULL: gone. */
+static inline int64_t indeterminate_wait(const struct pool *pool)
+{
+	return pool == NULL || pool->provider->indeterminate_wait_us == 0
+	               ? CLOCK_HOUR
+	               : pool->provider->indeterminate_wait_us;
+}
 
 /* ---- pass.c: providers that refused a mail which another may take ----------- */
 

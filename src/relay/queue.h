@@ -26,6 +26,7 @@ struct queue {
 	struct pool *pool;                   /* the first that is not set aside; NULL: none */
 	struct list ready[QUEUE_PRIORITIES]; /* of struct line; 0 is priority 9 */
 	uint32_t ready_mask;                 /* which of them are not empty */
+	int64_t stick_until_us;              /* monotonic; it does not go back before */
 	struct limit *limit;                 /* of the route; NULL: none */
 	int64_t blocked_until_us;            /* monotonic; by that limit */
 };

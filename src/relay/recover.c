@@ -36,7 +36,7 @@ void relay_recover(struct relay *relay, const struct claim *claim)
 		row.class = delivery->class;
 		delivery->due_us = relay_wall(relay);
 		delivery->pinned = pool == NULL ? 0 : claim->provider;
-		delivery->pinned_until_us = delivery->due_us + INDETERMINATE_WAIT;
+		delivery->pinned_until_us = delivery->due_us + indeterminate_wait(pool);
 	} else {
 		log_error("claim without a delivery provider=%u slot=%u", claim->provider,
 		          claim->slot);

@@ -275,8 +275,6 @@ static void unknown_and_repeated(void **state)
 static void not_supported_yet(void **state)
 {
 	static const struct refusal cases[] = {
-		{ "provider \"p\" { indeterminate-wait = \"1h\" }\n",
-		  "t.conf:1: provider \"p\": indeterminate-wait: not supported yet" },
 		{ "http {\n listen = { \"127.0.0.1:8025\" }\n}\n",
 		  "t.conf:1: http: not supported yet" },
 		{ "\nhttp { }\n", "t.conf:2: http: not supported yet" },

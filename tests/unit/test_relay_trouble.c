@@ -53,6 +53,36 @@ static void test_failover_and_return(void **state)
 	}
 }
 
+/* After a failover the mail stays for `stick`, and then goes back. */
+static void test_it_sticks_to_where_it_went(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2, 1);
+	w.routes[0].stick_us = CLOCK_HOUR;
+	w.hosts[0].mode = HOST_REFUSES;
+	world_start(&w);
+	relay_start(w.relay);
+	world_mails(&w, &plain, 5);
+	world_pass(&w, 10 * CLOCK_SEC);
+	assert_int_equal(w.hosts[1].written_count, 5);
+	w.hosts[0].mode = HOST_WORKS;
+	world_pass(&w, 30 * CLOCK_MIN);
+	world_mail(&w, &plain);
+	world_pass(&w, CLOCK_SEC);
+	assert_int_equal(w.hosts[1].written_count, 6);
+	assert_int_equal(w.hosts[0].written_count, 0);
+	world_pass(&w, 31 * CLOCK_MIN);
+	world_mail(&w, &plain);
+	world_pass(&w, CLOCK_SEC);
+	assert_int_equal(w.hosts[0].written_count, 1);
+	/* The one it sticks to fails: back at once. */
+	w.hosts[0].mode = HOST_REFUSES;
+	world_pass(&w, 6 * CLOCK_MIN);
+	world_release(&w);
+}
+
 static void test_the_schedule_is_not_touched_by_a_dead_provider(void **state)
 {
 	struct world w;
@@ -478,6 +508,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failover_and_return),
+		cmocka_unit_test(test_it_sticks_to_where_it_went),
 		cmocka_unit_test(test_the_schedule_is_not_touched_by_a_dead_provider),
 		cmocka_unit_test(test_no_busy_loop_with_peers_that_close),
 		cmocka_unit_test(test_refusals_are_paced),
