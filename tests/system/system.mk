@@ -35,6 +35,7 @@ system_files = \
 	tests/system/test_relay.py \
 	tests/system/test_power.py \
 	tests/system/test_programs.py \
+	tests/system/test_secrets.py \
 	tests/system/test_siege.py \
 	tests/system/test_start.py \
 	tests/system/test_repairs.py \
