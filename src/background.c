@@ -26,6 +26,28 @@
 
 static int ready_fd = -1; /* the pipe to the waiting parent */
 
+static void page_lost(int number, siginfo_t *info, void *context)
+{
+	static const char why[] =
+		"penstockd: data.mdb of the spool is shorter than it was, or its disk cannot be "
+		"read: see the kernel's log, put back what was there, or move it away\n";
+
+	(void)context;
+	if (info->si_code == BUS_ADRERR) {
+		(void)!write(STDERR_FILENO, why, sizeof(why) - 1);
+		_exit(EX_IOERR);
+	}
+	signal(number, SIG_DFL); /* and comes again */
+}
+
+void background_explain_lost_pages(void)
+{
+	struct sigaction action = { .sa_sigaction = page_lost, .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGBUS, &action, NULL);
+}
+
 void background_raise_descriptors(size_t wanted)
 {
 	struct rlimit limit;

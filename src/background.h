@@ -11,6 +11,10 @@
 /* Raises the soft descriptor limit to the hard one; warns when `wanted` does not fit. */
 void background_raise_descriptors(size_t wanted);
 
+/* A page of the spool that the disk does not give comes as SIGBUS: it shall not end us without a
+ * word. */
+void background_explain_lost_pages(void);
+
 /* Forks into the background. The parent waits, and exits 0 once background_ready() was called in
  * the child, else with the child's own status. Before threads and before LMDB. */
 int background_fork(struct bytes *error);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/settings.h"
+#include "background.h"
 #include "daemon.h"
 
 struct greeting {
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
 
 	/* OpenSSL writes with write(2): a peer that went must not end the process. */
 	signal(SIGPIPE, SIG_IGN);
+	background_explain_lost_pages();
 	if (overrides_parse(&over, argc, argv, environ, &action, &error) < 0)
 		fprintf(stderr, "penstockd: %s\n%s", bytes_text(&error), overrides_usage());
 	else
