@@ -3,7 +3,10 @@
 
 import collections
 import os
+import random
 import re
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -58,9 +61,18 @@ class Load:
         else:
             self.refusals.append(reply)
 
-    def join(self):
+    def join_stopped(self):
+        """As join(), of a daemon that could say 421 while it stopped."""
+        self._end()
+        assert [reply for reply in self.refusals if not reply.startswith("421")] == []
+        return self.acknowledged
+
+    def _end(self):
         for thread in self._threads:
             thread.join(timeout=30)
+
+    def join(self):
+        self._end()
         assert self.refusals == []
         return self.acknowledged
 
@@ -176,6 +188,63 @@ def test_what_was_deferred_and_held_is_as_it_was(start, sink):
     daemon.cli("retry", deferred)
     daemon.cli("release", held)
     wait_until(lambda: len(sink.messages) == 2, "both")
+
+
+def start_and_kill(daemon, seconds):
+    """Killed so long after it was started, whatever it is doing."""
+    with open(daemon.log_path, "ab") as log:
+        process = subprocess.Popen(daemon.arguments, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        process.wait(timeout=seconds)
+        raise AssertionError(f"it ended by itself: {daemon.log()}")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def stop_and_kill(daemon, seconds):
+    """Killed so long after it was told to stop, if it still runs."""
+    daemon.process.send_signal(signal.SIGTERM)
+    try:
+        daemon.process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    daemon.kill()
+
+
+def kill_rounds(start, sink, rounds):
+    chance = random.Random(rounds)
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody", match="<b3"),
+                   Fault("RCPT", "451 4.7.1 later", match="<b4", times=rounds * 10)]
+    daemon = start(provider="connections = 5",
+                   extra='route "all" { via = { "sink" } retry = { "1s" } }')
+    acknowledged = []
+    for _ in range(rounds):
+        load = Load(daemon.port, chance.choice([500, 90_000]), True)
+        wanted = chance.randrange(20, 80)
+        wait_until(lambda: len(load.acknowledged) > wanted, "the load is under way")
+        if chance.random() < 0.5:
+            stop_and_kill(daemon, chance.uniform(0.001, 0.05))
+        else:
+            daemon.kill()
+        acknowledged += load.join_stopped()
+        for _ in range(chance.randrange(3)):
+            start_and_kill(daemon, chance.uniform(0.005, 0.15))
+        daemon.start()
+    daemon.drained()
+    bad = reported(sink)
+    with open(daemon.log_path, encoding="utf-8") as log:
+        check(sink, [name for name in acknowledged if name not in bad], log.read())
+
+
+def test_nothing_is_lost_when_starts_and_stops_are_killed(start, sink):
+    kill_rounds(start, sink, 8)
+
+
+@pytest.mark.long
+def test_nothing_is_lost_when_many_starts_and_stops_are_killed(start, sink):
+    kill_rounds(start, sink, 80)
 
 
 def test_a_body_that_was_interrupted_takes_no_room_for_long(start):
