@@ -3,6 +3,7 @@
 # tests/lib/run starts it and ends its log with "N passed, N failed"; a skipped case is a failed one.
 
 unit_programs =
+test_programs =
 bench_programs =
 bench_scripts =
 TESTS =
@@ -31,7 +32,7 @@ LDADD = src/libpenstock.a $(PENSTOCK_DEPS_LIBS) $(CMOCKA_LIBS)
 
 TESTS += $(unit_programs)
 if HAVE_CMOCKA
-check_PROGRAMS += $(unit_programs)
+check_PROGRAMS += $(unit_programs) $(test_programs)
 else
 check_DATA = need-cmocka
 endif

@@ -24,7 +24,7 @@ dialogue_scripts = \
 	tests/dialogue/outbound/silent.txt \
 	tests/dialogue/outbound/starttls-refused.txt
 
-check_PROGRAMS += tests/dialogue/run
+test_programs += tests/dialogue/run
 tests_dialogue_run_SOURCES = \
 	tests/dialogue/engine.h \
 	tests/dialogue/inbound.c \

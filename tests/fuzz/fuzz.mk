@@ -28,7 +28,7 @@ tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
 tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_replay) $(receive_server)
 tests_fuzz_fuzz_transport_SOURCES = tests/fuzz/fuzz_transport.c $(fuzz_replay)
 
-check_PROGRAMS += $(fuzz_programs)
+test_programs += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += tests/fuzz/run tests/fuzz/seeds \
 	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/login.dict tests/fuzz/proxy.dict tests/fuzz/reply.dict \

@@ -3,7 +3,7 @@
 TESTS += tests/system/run
 
 # What they start beside the daemon. Under tests/lib/meddle.py's name Python would import the library.
-check_PROGRAMS += tests/lib/libmeddle.so tests/system/examine_spool
+test_programs += tests/lib/libmeddle.so tests/system/examine_spool
 tests_lib_libmeddle_so_SOURCES = tests/lib/meddle.c
 tests_lib_libmeddle_so_CFLAGS = -std=c11 -fPIC $(WARNING_CFLAGS)
 tests_lib_libmeddle_so_LDFLAGS = -shared
