@@ -58,13 +58,6 @@ static bool qualify(struct session *s, struct address *address)
 	return true;
 }
 
-/* RFC 6710 4.1: who is not known to us may be less urgent than others, not more. Everybody on an
- * open relay is trusted with mail, but not with that. */
-static bool may_hurry(const struct session *s)
-{
-	return s->login != NULL || s->local || (s->trusted && !s->receive->listener->open_relay);
-}
-
 static bool reserve(struct session *s, uint64_t size)
 {
 	const struct receive_store *store = &s->receive->store;
@@ -82,7 +75,8 @@ static void sender_accept(struct session *s, struct address *sender,
 {
 	const struct listener_settings *listener = s->receive->listener;
 	int wait;
-	bool slowed = parameters->terms.priority > 0 && !may_hurry(s);
+	/* RFC 6710 4.1: who is not known to us may be less urgent than others, not more. */
+	bool slowed = parameters->terms.priority > 0 && !session_known(s);
 
 	s->envelope.sender = *sender;
 	s->envelope.body = parameters->body;

@@ -207,6 +207,7 @@ static void put_accepted(struct session *s, const struct put *put)
 	log_accepted(s, &put->facts, id);
 	session_replyf(s, 250, "2.0.0", "queued as %s", id);
 	s->errors = s->junk = 0;
+	s->waiting_us = session_now(s);
 }
 
 static void put_done(struct spool_request *request, int result)

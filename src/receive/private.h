@@ -32,6 +32,10 @@
 #define SWALLOW_MAX        (1024 * 1024) /* octets */
 /* RFC 5321 4.5.3.2.7, when the settings do not say. */
 #define IDLE_TIMEOUT_US    (5 * CLOCK_MIN)
+/* Postfix reuses a connection for 5 minutes, and 1000 recipients one by one take a few: who needs
+ * more than this for a message keeps a place, whatever it says meanwhile. idle-timeout, if longer.
+ */
+#define MAIL_PATIENCE_US   CLOCK_HOUR
 /* A proxy sends its header at once; who does not is none. */
 #define PROXY_PATIENCE_US  (5 * CLOCK_SEC)
 /* From the first octet of TLS to the last of its handshake: a few round trips. */
@@ -69,6 +73,8 @@ enum session_state {
 #define BIT(state) (1u << (state))
 #define BETWEEN    (BIT(SESSION_START) | BIT(SESSION_READY))
 #define COMMANDS   (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT) | BIT(SESSION_CHUNKS))
+/* Those in which the next message is waited for. */
+#define WAITING    (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT) | BIT(SESSION_AUTH))
 /* Those in which content is due. */
 #define CONTENT    (BIT(SESSION_DATA) | BIT(SESSION_BDAT) | BIT(SESSION_CHUNKS))
 
@@ -105,6 +111,7 @@ struct session {
 	struct envelope envelope;
 	uint64_t reserved;   /* octets of the spool's quota held by this transaction */
 	int64_t activity_us; /* monotonic: the last whole line or piece of content */
+	int64_t waiting_us;  /* monotonic: since when the next content is waited for */
 	struct data *data;   /* NULL: no content is read */
 	struct client_count by_client, by_listener;
 	size_t all; /* connections of the listener when this one came */
@@ -138,6 +145,8 @@ void session_hang_up(struct session *s, const char *enhanced, const char *text);
 /* Goes on after a completion; the session may be gone afterwards. */
 void session_resume(struct session *s);
 bool session_secured(const struct session *s);
+/* By a login or its address. Everybody on an open relay is trusted with mail, but is not known. */
+bool session_known(const struct session *s);
 int64_t session_now(const struct session *s);      /* monotonic */
 int64_t session_patience(const struct session *s); /* idle-timeout, in microseconds */
 

@@ -36,9 +36,32 @@ bool session_secured(const struct session *s)
 	return s->stream != NULL && stream_is_tls(s->stream);
 }
 
+bool session_known(const struct session *s)
+{
+	return s->login != NULL || s->local || (s->trusted && !s->receive->listener->open_relay);
+}
+
 static bool is_between(const struct session *s)
 {
 	return (BIT(s->state) & BETWEEN) != 0;
+}
+
+static bool is_in_transaction(const struct session *s)
+{
+	return s->state == SESSION_MAIL || s->state == SESSION_RCPT;
+}
+
+/* Monotonic time at which content has to begin, however lively the client is. A stranger's time
+ * runs from the connection or its last message on. Who is known may keep a connection for later,
+ * with a NOOP now and then, which JUNK_MAX bounds: its time runs from MAIL on. It is never less
+ * than idle-timeout, so that the timer, which was set with that, does not come too late. */
+static int64_t message_deadline(const struct session *s)
+{
+	int64_t patience = session_patience(s);
+
+	if ((BIT(s->state) & WAITING) == 0 || (session_known(s) && !is_in_transaction(s)))
+		return INT64_MAX;
+	return s->waiting_us + (patience > MAIL_PATIENCE_US ? patience : MAIL_PATIENCE_US);
 }
 
 /* Monotonic time at which patience ends. */
@@ -52,7 +75,7 @@ static int64_t session_deadline(const struct session *s)
 		return s->activity_us + TLS_PATIENCE_US;
 	if ((BIT(s->state) & CONTENT) != 0 && data_deadline(s) < at)
 		return data_deadline(s);
-	return at;
+	return message_deadline(s) < at ? message_deadline(s) : at;
 }
 
 void session_enter(struct session *s, enum session_state next)
@@ -63,6 +86,8 @@ void session_enter(struct session *s, enum session_state next)
 	if ((next == SESSION_WRITER || next == SESSION_LOGIN) && s->stream != NULL)
 		stream_pause(s->stream);
 	s->state = next;
+	if (next == SESSION_MAIL && session_known(s))
+		s->waiting_us = session_now(s);
 	if (next == SESSION_PROXY || next == SESSION_TLS) {
 		s->activity_us = session_now(s);
 		timer_start_at(&s->timer, session_deadline(s));
@@ -436,6 +461,8 @@ static void session_time_out(struct session *s)
 	if (s->state == SESSION_TLS) {
 		stream_free(&s->stream); /* nothing can be said in the middle of a handshake */
 		session_enter(s, SESSION_OVER);
+	} else if (session_now(s) >= message_deadline(s)) {
+		session_hang_up(s, "4.4.2", "No message in time, closing");
 	} else {
 		session_hang_up(s, "4.4.2", "Timeout, closing");
 	}
@@ -469,7 +496,7 @@ struct session *session_new(struct receive *receive, struct stream *stream)
 	s->receive = receive;
 	s->stream = stream;
 	s->state = SESSION_START;
-	s->activity_us = session_now(s);
+	s->activity_us = s->waiting_us = session_now(s);
 	envelope_init(&s->envelope);
 	list_append(&receive->sessions, &s->node);
 	metric_add(METRIC_SESSIONS, 1);
