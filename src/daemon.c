@@ -29,6 +29,11 @@
 #define HELPER_WAITING_MAX 100000
 #define HELPER_THREADS     4
 
+/* Memory that a crowd left behind: looked at so often, and only worth it beyond so many
+ * connections. */
+#define TIDY_EVERY (10 * CLOCK_SEC)
+#define CROWD_MIN  100
+
 #define SIGNALS 3 /* SIGTERM, SIGINT, SIGHUP */
 
 static void on_terminate(void *context)
@@ -263,6 +268,21 @@ static void watch_signals(struct service *s, struct signal_watch *watches[SIGNAL
 	hold_signals(false);
 }
 
+/* Once half of them have gone, not each time: the workers wait for it. */
+static void tidy(void *context)
+{
+	struct service *s = context;
+	int64_t count = metric_get(METRIC_SESSIONS_OPEN) + metric_get(METRIC_CONNECTIONS_OPEN);
+
+	if (s->crowd >= CROWD_MIN && count <= s->crowd / 2) {
+		memory_give_back();
+		s->crowd = count;
+	}
+	if (count > s->crowd)
+		s->crowd = count;
+	timer_start(&s->tidy, TIDY_EVERY);
+}
+
 static int service_start(struct service *s, struct bytes *error)
 {
 	struct daemon *d = &s->daemon;
@@ -288,6 +308,8 @@ static int service_start(struct service *s, struct bytes *error)
 	loop_attach(s->loop, d->main);
 	timer_init(&s->patience, s->loop, stop_patience_over, s);
 	timer_init(&s->soon, s->loop, stop_soon_over, s);
+	timer_init(&s->tidy, s->loop, tidy, s);
+	timer_start(&s->tidy, TIDY_EVERY);
 	return make_threads(s, error) < 0 ? -1 : start_threads(s, error);
 }
 

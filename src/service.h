@@ -31,6 +31,8 @@ struct service {
 	size_t next_worker;
 	enum stage stage;
 	struct timer patience, soon, look; /* look: at the users' files */
+	struct timer tidy;                 /* gives back what a crowd has used */
+	int64_t crowd;                     /* the most connections since it did */
 	size_t drained, quiet;
 	bool idle;
 	bool on_terminal; /* its hangup is the end */

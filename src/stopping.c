@@ -126,6 +126,7 @@ void stop_begin(struct service *s, const char *why)
 	if (s->stage != STAGE_RUNNING)
 		return;
 	timer_stop(&s->soon);
+	timer_stop(&s->tidy);
 	log_info("stopping reason=%s", why);
 	notify("STOPPING=1");
 	prepare_close(s);

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/log.h"
 
@@ -70,4 +73,11 @@ void memory_wipe(void *data, size_t length)
 {
 	if (length > 0)
 		explicit_bzero(data, length);
+}
+
+void memory_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0); /* which glibc does by itself only at the end of a heap */
+#endif
 }

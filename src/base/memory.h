@@ -20,6 +20,9 @@ void *memory_grow(void *old, size_t count, size_t size);
 char *memory_text(const char *text);                   /* strdup */
 char *memory_text_of(const void *data, size_t length); /* and a final NUL */
 
+/* After a crowd has gone: what is free goes back to the system. Takes some milliseconds. */
+void memory_give_back(void);
+
 /* Overwrites a secret in a manner that the compiler keeps. */
 void memory_wipe(void *data, size_t length);
 
