@@ -2,6 +2,10 @@
 """Real clients, as they are installed: each sends a mail with a login over STARTTLS, and one
 without either."""
 
+import base64
+import email
+import email.policy
+import json
 import os
 import smtplib
 import ssl
@@ -27,18 +31,29 @@ $smtp->mail('a@example.com') && $smtp->to('b@example.org') && $smtp->data(<STDIN
 $smtp->quit;
 """
 
+# Reads {"transport": ..., "mails": [...]}, sends all at once, says what the server said to each.
+NODE = """
+const { transport, mails } = JSON.parse(require('fs').readFileSync(0));
+const mailer = require('nodemailer').createTransport(transport);
+Promise.all(mails.map(mail => mailer.sendMail(mail))).then(
+    sent => { console.log(JSON.stringify(sent)); mailer.close(); },
+    error => { console.error(error); process.exit(1); });
+"""
+
 
 class Clients:
     """Each method sends a letter; login: over STARTTLS, else in clear without."""
 
-    def __init__(self, port, ca, home):
-        self.port, self.ca, self.home = str(port), ca, home
+    def __init__(self, port, ca, home, peers):
+        self.port, self.ca, self.home, self.peers = str(port), ca, home, peers
 
     def run(self, *words, letter=None):
-        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "MAILRC": "/dev/null"}
+        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "MAILRC": "/dev/null",
+                       "NODE_PATH": os.path.join(self.peers, "usr/share/nodejs")}
         done = subprocess.run(words, input=letter, env=environment, text=True, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert done.returncode == 0, f"{words[0]}: {done.returncode}\n{done.stdout}"
+        return done.stdout
 
     def smtplib(self, letter, login):
         with smtplib.SMTP("127.0.0.1", int(self.port), timeout=30) as client:
@@ -82,6 +97,21 @@ class Clients:
         words = ["crm", PASSWORD] if login else []
         self.run("perl", "-e", PERL, self.port, self.ca, *words, letter=letter)
 
+    def nodemailer(self, letter, login):
+        self.node([{"envelope": {"from": "a@example.com", "to": "b@example.org"}, "raw": letter}],
+                  login)
+
+    def node(self, mails, login, **transport):
+        """Sends them by nodemailer, and returns what it says of each."""
+        # By address: for a name it would ask a DNS server.
+        transport |= {"host": "127.0.0.1", "port": int(self.port), "ignoreTLS": not login}
+        if login:
+            with open(self.ca, encoding="ascii") as ca:
+                transport |= {"requireTLS": True, "auth": {"user": "crm", "pass": PASSWORD},
+                              "tls": {"ca": ca.read(), "servername": "localhost"}}
+        return json.loads(self.run("node", "--no-warnings", "-e", NODE,
+                                   letter=json.dumps({"transport": transport, "mails": mails})))
+
 
 @pytest.fixture
 def users(tmp_path):
@@ -93,19 +123,59 @@ def users(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("client", ["smtplib", "curl", "swaks", "msmtp", "s_nail", "net_smtp"])
-def test_client(start, users, certificates, sink, tmp_path, client):
+@pytest.fixture
+def server(start, users, certificates, tmp_path, peers):
+    """A daemon, and clients that know it."""
     daemon = start(listen=f'auth = "optional"  users = "{users}"\n'
                           f'certificate = "{certificates}/good.pem"\n'
                           f'key = "{certificates}/good.key"\n')
-    clients = Clients(daemon.port, f"{certificates}/ca.pem", tmp_path)
+    yield daemon, Clients(daemon.port, f"{certificates}/ca.pem", tmp_path, peers)
+    assert PASSWORD not in daemon.log()
+
+
+@pytest.mark.parametrize("client", ["smtplib", "curl", "swaks", "msmtp", "s_nail", "net_smtp",
+                                    "nodemailer"])
+def test_client(server, sink, client):
     letter = LETTER.format(client=client)
     for count, login in enumerate((False, True), 1):
-        getattr(clients, client)(letter, login)
+        getattr(server[1], client)(letter, login)
         wait_until(lambda count=count: len(sink.messages) == count, "the message")
         got = sink.messages[-1]
         assert (got.sender, got.recipients) == ("a@example.com", ["b@example.org"])
         assert f"Subject: from {client}\r\n".encode() in got.content
         assert b"\r\n\r\nhello\r\n.\r\n..\r\n" in got.content
         assert (b" with ESMTPSA " in got.content) == login
-    assert PASSWORD not in daemon.log()
+
+
+@pytest.mark.parametrize("login", [False, True])
+def test_nodemailer_pools_a_connection(server, sink, login):
+    daemon, clients = server
+    before = daemon.cli_json("status")["counters"]["sessions"]
+    said = clients.node([{"from": "a@example.com", "to": "b@example.org", "subject": f"number {i}",
+                          "text": ".\n..\nhello"} for i in range(12)],
+                        login, pool=True, maxConnections=1)
+    assert all(" queued as " in one["response"] for one in said) and len(said) == 12
+    assert daemon.cli_json("status")["counters"]["sessions"] == before + 1
+    wait_until(lambda: len(sink.messages) == 12, "the messages")
+    subjects = {email.message_from_bytes(one.content)["Subject"] for one in sink.messages}
+    assert subjects == {f"number {i}" for i in range(12)}
+
+
+def test_nodemailer_sends_attachments_and_utf8(server, sink):
+    attachment = bytes(range(256)) * 400
+    said = server[1].node([{
+        "from": "J\u00f6rg <j\u00f6rg@example.com>", "to": "\u7528\u6237@example.org",
+        "subject": "Gr\u00fc\u00dfe", "text": "\u00e4\n.\n", "attachments": [
+            {"filename": "\u00fc.bin", "content": base64.b64encode(attachment).decode(),
+             "encoding": "base64"}]}], True)
+    assert said[0]["accepted"] == ["\u7528\u6237@example.org"]
+    wait_until(lambda: sink.messages, "the message")
+    got = sink.messages[0]
+    assert (got.sender, got.recipients) == ("j\u00f6rg@example.com", ["\u7528\u6237@example.org"])
+    assert "SMTPUTF8" in got.sender_parameters
+    assert b" with UTF8SMTPSA " in got.content
+    parsed = email.message_from_bytes(got.content, policy=email.policy.default)
+    assert parsed["Subject"] == "Gr\u00fc\u00dfe"
+    assert parsed.get_body().get_content() == "\u00e4\n.\n"
+    (part,) = parsed.iter_attachments()
+    assert (part.get_filename(), part.get_content()) == ("\u00fc.bin", attachment)
