@@ -190,15 +190,6 @@ const struct provider_settings *settings_provider(const struct settings *s, cons
 	return NULL;
 }
 
-const struct route_settings *settings_route(const struct settings *s, const char *name)
-{
-	for (size_t i = 0; i < s->route_count; i++) {
-		if (strcmp(s->routes[i].name, name) == 0)
-			return &s->routes[i];
-	}
-	return NULL;
-}
-
 const struct login_settings *settings_login(const struct settings *s, const char *name)
 {
 	const struct login_settings *any = NULL;

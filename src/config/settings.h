@@ -311,7 +311,6 @@ const struct login_settings *settings_login(const struct settings *s, const char
 const struct alias_settings *settings_alias(const struct settings *s, struct span name);
 const struct alias_settings *settings_alias_of(const struct settings *s, struct span local,
                                                struct span domain);
-const struct route_settings *settings_route(const struct settings *s, const char *name);
 
 /* Whether a token may be asked for there: https, or http on this host. */
 bool settings_url_is_safe(const char *url);
