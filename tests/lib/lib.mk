@@ -4,13 +4,16 @@ EXTRA_DIST += \
 	tests/README.md \
 	tests/lib/certificates \
 	tests/lib/fault_proxy.py \
+	tests/lib/exim.py \
 	tests/lib/fetch-peers \
 	tests/lib/meddle.py \
 	tests/lib/peers.py \
 	tests/lib/identity.py \
 	tests/lib/logins.py \
+	tests/lib/opensmtpd.py \
 	tests/lib/penstock.py \
 	tests/lib/postfix.py \
+	tests/lib/private.py \
 	tests/lib/run \
 	tests/lib/smarthost.py \
 	tests/lib/totals \

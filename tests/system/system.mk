@@ -32,6 +32,7 @@ system_files = \
 	tests/system/test_oauth.py \
 	tests/system/test_peers.py \
 	tests/system/test_rate.py \
+	tests/system/test_real_smarthosts.py \
 	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
 	tests/system/test_power.py \
