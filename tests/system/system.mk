@@ -41,6 +41,7 @@ system_files = \
 	tests/system/test_siege.py \
 	tests/system/test_start.py \
 	tests/system/test_repairs.py \
+	tests/system/test_testssl.py \
 	tests/system/test_tls_in.py \
 	tests/system/test_tls_out.py
 EXTRA_DIST += tests/system/run $(system_files)
