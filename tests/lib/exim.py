@@ -11,6 +11,7 @@ root, for its account (see private.py); nothing is installed.
 
 import os
 import re
+import signal
 import subprocess
 
 from penstock import wait_until
@@ -120,15 +121,8 @@ class Exim:
                 MECHANISMS[name].format(user=user, password=password) for name in mechanisms))
 
     def __enter__(self):
-        command = [self.program, "-C", os.path.join(self.dir, "configuration"), "-bdf"]
-        with open(os.path.join(self.dir, "output"), "wb") as output:
-            self.process = subprocess.Popen(
-                private(self.place, command), stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, start_new_session=True, env=self.place.environment(self.peers))
         try:
-            wait_until(lambda: answers(self.port) or self.process.poll() is not None,
-                       "Exim answers")
-            assert self.process.poll() is None, f"Exim does not start:\n{self.log()}"
+            self.start()
         except BaseException:
             self.__exit__()
             raise
@@ -137,6 +131,20 @@ class Exim:
     def __exit__(self, *exception):
         self.place.end(self.process)
         self.place.remove()
+
+    def start(self):
+        """Also after kill(), with the same port and queue."""
+        command = [self.program, "-C", self.place.name("configuration"), "-bdf"]
+        with open(self.place.name("output"), "ab") as output:
+            self.process = subprocess.Popen(
+                private(self.place, command), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, start_new_session=True, env=self.place.environment(self.peers))
+        wait_until(lambda: answers(self.port) or self.process.poll() is not None, "Exim answers")
+        assert self.process.poll() is None, f"Exim does not start:\n{self.log()}"
+
+    def kill(self):
+        """All of it, in the midst of whatever it does."""
+        self.place.end(self.process, signal.SIGKILL)
 
     def close(self):
         """From now on all content is answered with 451, until open()."""
@@ -173,8 +181,9 @@ class Exim:
         header = header[header.index(b"\n\n") + 2:]
         fields = []
         while header:
-            length = int(re.match(rb"\d+", header)[0])
-            start = len(str(length)) + 2 if length >= 1000 else 5
-            fields.append(header[start:start + length])
-            header = header[start + length:].lstrip(b"\n") if fields else b""
+            digits = re.match(rb"\d+", header)[0]
+            start = len(digits) + 2
+            end = start + int(digits)
+            fields.append(header[start:end])
+            header = header[end:]
         return b"".join(fields[1:]) + b"\n" + body   # the first is Exim's Received

@@ -60,11 +60,11 @@ class PrivateDirectory:
         return os.environ | {"LD_LIBRARY_PATH": libraries}
 
     @staticmethod
-    def end(process):
+    def end(process, how=signal.SIGTERM):
         """The process and its children, which are one session."""
         if process is None or process.poll() is not None:
             return
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, how)
         try:
             process.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
