@@ -2,8 +2,8 @@
 """What the system tests share: where things are, certificates, and which tests run.
 
 Marks: `long` runs only in `make check-long`; `threads` also runs under ThreadSanitizer in
-`contrib/quickstart check`; `root` needs root and `memory` a build without a sanitizer: both are
-listed when they could not run.
+`contrib/quickstart check`; `root` needs root, `mounts` a root who may mount (a container's often may
+not) and `memory` a build without a sanitizer: those are listed when they could not run.
 """
 
 import os
@@ -24,6 +24,7 @@ from smarthost import Smarthost     # noqa: E402
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes longer; only in make check-long")
     config.addinivalue_line("markers", "memory: measures memory, of which a sanitizer has its own")
+    config.addinivalue_line("markers", "mounts: mounts in a namespace of its own")
     config.addinivalue_line("markers", "root: needs root")
     config.addinivalue_line("markers", "threads: also under ThreadSanitizer")
 
@@ -37,6 +38,9 @@ def pytest_collection_modifyitems(config, items):
     reasons = {}
     if os.getuid() != 0:
         reasons["root"] = "needs root"
+    if subprocess.run(["unshare", "--mount", "mount", "--bind", "/etc/passwd", "/etc/passwd"],
+                      stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        reasons["mounts"] = "may not mount"
     if is_sanitized():
         reasons["memory"] = "measures memory, and a sanitizer has its own"
     config.not_run = [(item, reason) for item in items for mark, reason in reasons.items()

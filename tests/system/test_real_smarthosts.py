@@ -102,7 +102,7 @@ def same(arrived, sent):
 # ---- Exim -------------------------------------------------------------------------------
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 @pytest.mark.parametrize("chunking, mechanism, count", [
     ("*", "PLAIN", 1000), ("", "LOGIN", 200), ("*", "CRAM-MD5", 50)])
 def test_exim_gets_each_message_once_and_unchanged(exim, relay, chunking, mechanism, count):
@@ -122,7 +122,7 @@ def test_exim_gets_each_message_once_and_unchanged(exim, relay, chunking, mechan
     assert "synchronization error" not in host.log() and " rejected " not in host.log()
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_exim_refuses_some_recipients_and_all_content_for_a_while(exim, relay):
     host = exim(mechanisms=["PLAIN"])
     daemon = relay(host.port, "connections = 2")
@@ -139,7 +139,7 @@ def test_exim_refuses_some_recipients_and_all_content_for_a_while(exim, relay):
     assert all(b"5.1.1 nobody here" in bounce for bounce in bounces)
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_exim_takes_few_messages_per_connection(exim, relay):
     """It answers the MAIL of one too many with 421, and closes: ordinary, nobody's fault."""
     host = exim(mechanisms=["PLAIN"], settings={"smtp_accept_max_per_connection": 7})
@@ -154,7 +154,7 @@ def test_exim_takes_few_messages_per_connection(exim, relay):
 
 
 @pytest.mark.long
-@pytest.mark.root
+@pytest.mark.mounts
 def test_exim_is_killed_again_and_again(exim, relay):
     """What it had taken by then may come twice: the answer to it was lost. Nothing is lost."""
     host = exim(mechanisms=["PLAIN"])
@@ -174,7 +174,7 @@ def test_exim_is_killed_again_and_again(exim, relay):
 # ---- OpenSMTPD --------------------------------------------------------------------------
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_opensmtpd_gets_each_message_once_and_unchanged(peers, relay):
     """It knows neither PIPELINING nor CHUNKING; one step waits for the other."""
     with OpenSmtpd(peers) as host:
