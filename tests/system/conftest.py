@@ -23,7 +23,7 @@ from smarthost import Smarthost     # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes longer; only in make check-long")
-    config.addinivalue_line("markers", "memory: measures memory, of which a sanitizer has its own")
+    config.addinivalue_line("markers", "memory: looks at memory, of which a sanitizer has its own")
     config.addinivalue_line("markers", "mounts: mounts in a namespace of its own")
     config.addinivalue_line("markers", "root: needs root")
     config.addinivalue_line("markers", "threads: also under ThreadSanitizer")
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config, items):
                       stderr=subprocess.DEVNULL, check=False).returncode != 0:
         reasons["mounts"] = "may not mount"
     if is_sanitized():
-        reasons["memory"] = "measures memory, and a sanitizer has its own"
+        reasons["memory"] = "looks at memory, and a sanitizer has its own"
     config.not_run = [(item, reason) for item in items for mark, reason in reasons.items()
                       if item.get_closest_marker(mark)]
     left_out = [item for item, _ in config.not_run]

@@ -171,6 +171,7 @@ def everything_of(process):
                 continue
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
 @pytest.mark.parametrize("pieces", [False, True], ids=["whole", "pieces"])
 def test_no_password_stays_in_memory_or_log(start, users, certificates, tls, pieces):

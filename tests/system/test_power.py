@@ -70,14 +70,14 @@ class Record:
         faults = [Fault("RCPT", "550 5.1.1 nobody", match="<gone"),
                   Fault("RCPT", "451 4.7.1 later", match="<late", times=5)]
         self.meddle = Meddle(build, directory)
-        with Smarthost(faults=faults) as host, \
-                Penstockd(build, directory, relay_to=host.port, provider="connections = 1",
-                          extra=ROUTE,
-                          environment=self.meddle.recording()) as daemon:
-            self.sent = Load(daemon.port, "fresh").sent
-            daemon.drained()
-            # On an aged file.
-            self.sent |= Load(daemon.port, "aged").sent
+        with Smarthost(faults=faults) as host:
+            with Penstockd(build, directory, relay_to=host.port, provider="connections = 1",
+                           extra=ROUTE, environment=self.meddle.recording()) as daemon:
+                self.sent = Load(daemon.port, "fresh").sent
+                daemon.drained()
+                # On an aged file.
+                self.sent |= Load(daemon.port, "aged").sent
+            # While it stopped more arrived.
             self.arrived = [names(message.content) for message in host.messages]
         self.events = list(self.meddle.events())
 

@@ -548,7 +548,8 @@ void world_crash(struct world *w)
 	relay_free(&w->relay);
 	router_free(&w->router);
 	world_start(w);
-	qsort(w->counts, w->count_count, sizeof(*w->counts), by_slice);
+	if (w->count_count > 0) /* else there is no array */
+		qsort(w->counts, w->count_count, sizeof(*w->counts), by_slice);
 	for (size_t i = 0; i < w->count_count; i++)
 		relay_restore(w->relay, &w->counts[i]);
 	for (size_t i = 0; i < w->stored_count; i++)
