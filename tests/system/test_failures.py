@@ -91,7 +91,7 @@ def run(daemon, meddle, sink, call, n, error, times=1):
     meddle.no_fault()
     if over:
         assert daemon.process.returncode == 74, daemon.log()      # EX_IOERR
-        assert daemon.has_line("spool failed error="), daemon.log()
+        assert daemon.has_line("spool (failed|cannot be read) error="), daemon.log()
         daemon.killed = True
         daemon.start()
     daemon.drained()
