@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -548,7 +547,7 @@ void world_crash(struct world *w)
 	relay_free(&w->relay);
 	router_free(&w->router);
 	world_start(w);
-	if (w->count_count > 0) /* else there is no array */
+	if (w->count_count > 1)
 		qsort(w->counts, w->count_count, sizeof(*w->counts), by_slice);
 	for (size_t i = 0; i < w->count_count; i++)
 		relay_restore(w->relay, &w->counts[i]);
