@@ -38,6 +38,19 @@ int summary_decode(struct summary *s, struct span record);
 /* The intake hook for penstockd.c to wire. */
 struct intake inbox_intake(void);
 
+/* ---- search ------------------------------------------------------------------ */
+
+/* A query in the language of Mailpit: words and "phrases" that all have to be there, - or ! before
+ * what must not, from: to: cc: bcc: reply-to: addressed: subject: message-id: tag: is: has: after:
+ * before: larger: smaller:. Ours: = before an address compares it whole (to:=a@example.com), and
+ * header-less words look into subject, addresses, text, file names and tags. */
+struct search;
+/* tz: the name of the asker's time zone for dates without one; NULL: UTC. 0, or -1 with *error. */
+int search_parse(struct search **search_r, const char *query, const char *tz, int64_t now_us,
+                 struct bytes *error);
+bool search_matches(const struct search *search, const struct inbox_row *row);
+void search_free(struct search **search);
+
 /* ---- followers ------------------------------------------------------------ */
 
 struct follower;

@@ -63,6 +63,8 @@ enum spool_names { SPOOL_NAME_QUEUE, SPOOL_NAME_PROVIDER, SPOOL_NAME_INBOX };
 int spool_number(struct spool *sp, enum spool_names kind, const char *name, uint32_t *number_r);
 /* How many entries an inbox keeps (0: all); older ones are deleted by the puts that follow. */
 void spool_keep(struct spool *sp, uint32_t inbox, size_t keep);
+/* The same by the octets of their messages (0: all); the newest one always stays. */
+void spool_keep_octets(struct spool *sp, uint32_t inbox, uint64_t octets);
 
 /* The generation of the routing rules with that digest: the stored one while the digest is the
  * stored one, else the next, which is stored. Between open and start, on the opening thread. */
@@ -186,10 +188,26 @@ struct spool_request {
 	uint8_t kind, urgency; /* private to spool */
 };
 
+/* What an inbox keeps of a message beside its summary, in tables of their own, so that a list reads
+ * none of it. What is in them is the asker's; at most SPOOL_EXTRA_MAX octets each. */
+enum spool_extra {
+	SPOOL_PARTS,    /* the part index: mime/mime.h */
+	SPOOL_TEXT,     /* normalised text for search: inbox/inbox.h */
+	SPOOL_DIALOGUE, /* what client and server said: receive/receive.h */
+	SPOOL_EXTRA_COUNT
+};
+#define SPOOL_EXTRA_MAX  (1024 * 1024) /* a bound for one row set; askers cut before */
+/* Labels (tags) of one entry, and octets of each: what fits beside the summary in one piece. */
+#define SPOOL_LABELS_MAX 20
+#define SPOOL_LABEL_MAX  100
+
 /* A message being accepted. put_new(), fill facts, put_add_...(), spool_put(). */
 struct put_entry {
 	uint32_t inbox;
-	struct bytes summary; /* see inbox/inbox.h; one piece at most */
+	struct bytes summary; /* see inbox/inbox.h; with the labels one piece at most */
+	char **labels;        /* without repetition */
+	size_t label_count;
+	struct bytes extras[SPOOL_EXTRA_COUNT]; /* empty: nothing is kept */
 };
 
 struct put {
@@ -198,8 +216,10 @@ struct put {
 	struct bytes header;  /* the header section when it is no longer in body (streamed mail) */
 	struct bytes body;    /* content from piece `first_piece` on; all of it for small mail */
 	uint32_t first_piece; /* pieces already stored by spool_chunk() */
-	uint64_t reserved;    /* octets of quota held; 0 when done() is called: given back by a
-	                         refused put, turned into stored size by the other */
+	bool shares; /* facts.blob is a stored message's: one reference more, body is empty. Refused
+	                when it is gone */
+	uint64_t reserved; /* octets of quota held; 0 when done() is called: given back by a
+	                      refused put, turned into stored size by the other */
 	struct delivery **deliveries;
 	size_t delivery_count;
 	struct put_entry *entries;
@@ -261,17 +281,43 @@ void spool_outcome(struct spool *sp, struct transition *t); /* lazy: rides along
 /* The same at once: an operator or a test waits for it. */
 void spool_outcome_now(struct spool *sp, struct transition *t);
 
-/* Deletes inbox entries; the messages go when nobody holds them any more. */
+/* Deletes inbox entries; the messages go when nobody holds them any more. What is not there (any
+ * more) is passed over. */
 struct inbox_removal {
 	struct spool_request request;
 	uint32_t inbox;
 	uint64_t *sequences; /* NULL: all that are there; the asker's */
 	size_t count;
+	int64_t before_us; /* with sequences NULL: only those that came before; 0: all */
+	size_t removed;    /* out */
 	void *owner;
 	size_t next, committed; /* private to spool, with until: zero at first */
 	uint64_t until;
 };
 void spool_inbox_remove(struct spool *sp, struct inbox_removal *removal);
+
+/* Changes what the list shows of entries, in slices when there are many. */
+enum inbox_change_kind {
+	INBOX_SET_READ,
+	INBOX_SET_UNREAD,
+	INBOX_SET_LABELS,   /* exactly these */
+	INBOX_RENAME_LABEL, /* of every entry that has labels[0]: it becomes labels[1] */
+	INBOX_DROP_LABEL    /* labels[0] is taken from every entry that has it */
+};
+struct inbox_change {
+	struct spool_request request;
+	uint32_t inbox;
+	enum inbox_change_kind what;
+	uint64_t *sequences; /* NULL: all that are there; the asker's */
+	size_t count;
+	char **labels; /* the asker's */
+	size_t label_count;
+	size_t changed; /* out: entries that are other than before */
+	void *owner;
+	size_t next; /* private to spool: zero at first */
+	uint64_t after, until;
+};
+void spool_inbox_change(struct spool *sp, struct inbox_change *change);
 
 /* ---- news --------------------------------------------------------------- */
 
@@ -327,6 +373,63 @@ void reader_claims(struct reader *r, void (*each)(void *context, const struct cl
 /* All counts, the slices of a window in order. As reader_claims(). */
 void reader_used(struct reader *r, void (*each)(void *context, const struct spool_count *count),
                  void *context);
+
+/* ---- reading inboxes ---- */
+
+/* One entry, copied. */
+struct inbox_entry {
+	uint64_t sequence, id;
+	int64_t time_us; /* when it came */
+	uint64_t size;   /* octets of the message */
+	bool read;
+	char **labels;
+	size_t label_count;
+	struct bytes summary;
+};
+void inbox_entry_release(struct inbox_entry *e);
+
+/* Entries after sequence `from` (or, backwards, before it; 0: from the newest) leaving out the
+ * first `skip`, at most max; returns how many. Skipped ones are not decoded. */
+size_t reader_inbox_list(struct reader *r, uint32_t inbox, uint64_t from, bool backwards,
+                         uint64_t skip, struct inbox_entry *entries_r, size_t max);
+bool reader_inbox_entry(struct reader *r, uint32_t inbox, uint64_t sequence,
+                        struct inbox_entry *entry_r);
+/* The entry of a message in that inbox; 0: it has none. */
+uint64_t reader_inbox_sequence(struct reader *r, uint32_t inbox, uint64_t id);
+/* Appends an extra of the entry. false: none is kept. */
+bool reader_inbox_extra(struct reader *r, uint32_t inbox, uint64_t sequence, enum spool_extra kind,
+                        struct bytes *out);
+
+struct inbox_counts {
+	uint64_t entries, unread, octets; /* octets: sizes of the messages */
+	uint64_t removed;                 /* ever, also by retention */
+	uint64_t last_sequence;           /* that an entry ever got; 0: none */
+};
+void reader_inbox_counts(struct reader *r, uint32_t inbox, struct inbox_counts *counts_r);
+/* Labels in use with the number of entries, in order of octets. As reader_claims(). */
+void reader_inbox_labels(struct reader *r, uint32_t inbox,
+                         void (*each)(void *context, const char *label, uint64_t count),
+                         void *context);
+
+/* For search: rows in place, newest first, those before `before` (0: all), at most max, in one
+ * read transaction. Spans last as long as the call of each(). Returns the sequence to go on before,
+ * 0: the end. */
+struct inbox_row {
+	uint64_t sequence, id;
+	int64_t time_us;
+	uint64_t size;
+	bool read;
+	struct span labels; /* row_label() walks them */
+	struct span summary;
+	struct span text; /* SPOOL_TEXT, in one span */
+};
+bool row_label(struct span *labels, struct span *label_r); /* false: no more */
+uint64_t reader_inbox_scan(struct reader *r, uint32_t inbox, uint64_t before, size_t max,
+                           void (*each)(void *context, const struct inbox_row *row), void *context);
+
+/* As reader_body(), of a body whose put has not come: the pieces that spool_chunk() stored. */
+int reader_chunks(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t len,
+                  size_t *got_r);
 
 /* Entries of an inbox after sequence `after`; returns the sequence, 0: none. Summary is appended;
  * message id in *id_r. */

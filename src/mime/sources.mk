@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: ISC
+mime_sources = \
+	src/mime/mime.h
