@@ -29,12 +29,12 @@ static const struct {
 	{ "sparkpost", "", "smtp.sparkpostmail.com", 587, 10, 100, 50, 20000000, 0, true },
 	{ "sparkpost-eu", "", "smtp.eu.sparkpostmail.com", 587, 10, 100, 50, 20000000, 0, true },
 	{ "brevo", "", "smtp-relay.brevo.com", 587, 10, 100, 50, 0, 0, false },
-	{ "mailtrap", "", "live.smtp.mailtrap.io", 587, 10, 100, 50, 0, 0, true },
+	{ "mailtrap", "", "live.smtp.mailtrap.io", 587, 10, 100, 50, 10000000, 0, true },
 	{ "gmail", "", "smtp.gmail.com", 587, 10, 100, 100, 25000000, 1, false },
 	{ "google-relay", "", "smtp-relay.gmail.com", 587, 10, 100, 100, 25000000, 1, false },
 	{ "microsoft365", "", "smtp.office365.com", 587, 3, 100, 50, 0, 2, false },
-	{ "outlook", "", "smtp-mail.outlook.com", 587, 3, 100, 50, 0, 1, false },
-	{ "yahoo", "", "smtp.mail.yahoo.com", 465, 2, 100, 100, 0, 1, false },
+	{ "outlook", "", "smtp-mail.outlook.com", 587, 3, 100, 100, 0, 1, false },
+	{ "yahoo", "", "smtp.mail.yahoo.com", 465, 2, 20, 100, 0, 1, false },
 };
 
 static void load(struct config_case *c, const char *preset, const char *more)
