@@ -217,7 +217,7 @@ static void turn(void *context)
 	struct dispatcher *d = context;
 	struct idle_told *told;
 
-	if (!d->draining || d->told_idle || d->bouncing > 0 || !relay_idle(d->relay))
+	if (!d->draining || d->told_idle || d->helped > 0 || !relay_idle(d->relay))
 		return;
 	d->told_idle = true;
 	told = memory_new(sizeof(*told));

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "dispatcher_private.h"
+#include "mail/header.h"
 #include "relay/bounce.h"
 #include "worker.h"
 
@@ -141,7 +142,7 @@ static void bounce_done(struct channel_item *item, void *receiver)
 	struct dispatcher *d = receiver;
 	struct bounce_job *b = (struct bounce_job *)item;
 
-	d->bouncing--;
+	d->helped--;
 	relay_bounced(d->relay, b->request, b->put);
 	free(b);
 }
@@ -156,13 +157,63 @@ static void port_bounce(void *context, struct bounce_request *request)
 	b->job.item.arrived = bounce_done;
 	b->job.work = bounce_work;
 	b->job.home = d->channel;
-	d->bouncing++;
+	d->helped++;
 	/* The helpers' queue holds more than relay/ ever has in flight, so this does not fail; if
 	 * it did, the outcome would be recorded without a bounce: better to make it here, once. */
 	if (helper_submit(d->daemon->helpers, &b->job) < 0) {
 		bounce_work(&b->job);
 		bounce_done(&b->job.item, d);
 	}
+}
+
+/* A header on its way through a helper. */
+struct header_job {
+	struct helper_job job;
+	struct dispatcher *dispatcher;
+	struct header_request *request;
+};
+
+static void header_work(struct helper_job *job)
+{
+	struct header_job *h = (struct header_job *)job;
+	const struct daemon *d = h->dispatcher->daemon;
+	struct reader *reader = reader_new(d->spool);
+	struct message_facts facts;
+	struct bytes header = { 0 };
+
+	if (reader_message(reader, h->request->id, &facts)) {
+		if (reader_header(reader, facts.blob, HEADER_MAX, &header) == 0)
+			h->request->fits = router_read_header(d->router, bytes_span(&header));
+		message_facts_release(&facts);
+	}
+	bytes_release(&header);
+	reader_free(&reader);
+}
+
+static void header_done(struct channel_item *item, void *receiver)
+{
+	struct dispatcher *d = receiver;
+	struct header_job *h = (struct header_job *)item;
+
+	d->helped--;
+	relay_header_read(d->relay, h->request);
+	free(h);
+}
+
+static void port_header(void *context, struct header_request *request)
+{
+	struct dispatcher *d = context;
+	struct header_job *h = memory_new(sizeof(*h));
+
+	h->dispatcher = d;
+	h->request = request;
+	h->job.item.arrived = header_done;
+	h->job.work = header_work;
+	h->job.home = d->channel;
+	d->helped++;
+	/* As in port_bounce(); then the header counts as unreadable. */
+	if (helper_submit(d->daemon->helpers, &h->job) < 0)
+		channel_post(d->channel, &h->job.item);
 }
 
 struct relay_ports dispatcher_ports(void)
@@ -182,5 +233,6 @@ struct relay_ports dispatcher_ports(void)
 		.outcome = port_outcome,
 		.outcome_now = port_outcome_now,
 		.bounce = port_bounce,
+		.header = port_header,
 	};
 }

@@ -16,7 +16,7 @@ struct dispatcher {
 	struct channel *channel;
 	struct reader *reader;
 	struct relay *relay;
-	size_t bouncing; /* reports that helpers are building */
+	size_t helped; /* reports being built and headers being read, by helpers */
 	bool draining, told_idle;
 	const struct provider_settings *probed; /* until its connection is ready or closed */
 };

@@ -128,6 +128,31 @@ static void check_via(const struct settings *s, size_t index, struct problems *p
 		           "{ \"NAME\" }");
 }
 
+/* RFC 5322 2.2: printable, and no colon. */
+static bool is_header_pattern(const char *text)
+{
+	size_t length = strcspn(text, ":");
+
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] >= 0x7f)
+			return false;
+	return length > 0 && text[length] == ':' &&
+	       text[length + 1 + strspn(text + length + 1, " ")];
+}
+
+static void check_header(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct text_list *header = &s->routes[index].header;
+	struct place place = { s, SECTION_ROUTE, index, "header" };
+
+	for (size_t i = 0; i < header->count; i++)
+		if (!is_header_pattern(header->items[i]))
+			problem_at(problems, &place,
+			           "\"%.80s\" is no field: write its name, a colon and a pattern, "
+			           "as in \"X-Tag: bulk\" or \"X-Tag: *\"",
+			           header->items[i]);
+}
+
 static void check_names(const struct settings *s, enum section section, struct problems *problems)
 {
 	for (size_t i = 0; i < section_count(s, section); i++) {
@@ -170,6 +195,8 @@ void check_routes(struct settings *s, struct problems *problems)
 		        "\"smarthost\" { url = \"smtp://USER@HOST:587\"  password-file = \"FILE\" "
 		        "}",
 		        s->file == NULL ? "penstock" : s->file);
-	for (size_t i = 0; i < s->route_count; i++)
+	for (size_t i = 0; i < s->route_count; i++) {
 		check_via(s, i, problems);
+		check_header(s, i, problems);
+	}
 }

@@ -260,7 +260,7 @@ static const struct setting route_options[] = {
 	{ "recipient", ROUTE_LIST(recipient) },
 	{ "login", ROUTE_LIST(login) },
 	{ "listener", ROUTE_LIST(listener) },
-	{ "header", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "header", ROUTE_LIST(header) },
 	{ "via", ROUTE_LIST(via) },
 	{ "priority", SETTING_PRIORITY, ROUTE(priority), 0, -9, 9, NULL, "0" },
 	{ "retry", SETTING_DURATIONS, ROUTE(retry_us), ROUTE(retry_count), SECONDS(1), CLOCK_DAY,

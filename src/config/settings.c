@@ -85,6 +85,7 @@ static void route_release(struct route_settings *r)
 	text_list_release(&r->recipient);
 	text_list_release(&r->login);
 	text_list_release(&r->listener);
+	text_list_release(&r->header);
 	text_list_release(&r->via);
 	free(r->retry_us);
 	free(r->rates);

@@ -203,6 +203,7 @@ struct provider_settings {
 struct route_settings {
 	char *name;
 	struct text_list sender, recipient, login, listener; /* patterns; empty: any */
+	struct text_list header;                             /* "Name: pattern"; empty: any */
 	struct text_list via;                                /* provider names, in order */
 	int priority;                                        /* -9..9 */
 	int64_t *retry_us;                                   /* the last one repeats */

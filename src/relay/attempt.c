@@ -185,6 +185,24 @@ static bool pass_allows(struct attempt *attempt, struct pool *pool)
 	return false;
 }
 
+/* Its pin, and those who refused it, decide whether this pool is the one. */
+static bool pool_allowed(struct attempt *attempt, struct pool *pool)
+{
+	return pin_allows(attempt, pool) && pass_allows(attempt, pool);
+}
+
+void attempt_resume(struct attempt *attempt)
+{
+	struct relay *relay = attempt->relay;
+	struct queue *queue = queues_find(&relay->queues, attempt->delivery->queue);
+
+	if (queue == NULL || queue->pool == NULL || relay->stopping ||
+	    attempt->row.time_us > relay_wall(relay))
+		attempt_put_back(attempt);
+	else if (pool_allowed(attempt, queue->pool))
+		attempt_park(attempt, queue->pool, false);
+}
+
 static struct attempt *choose(struct pool *pool)
 {
 	struct relay *relay = pool->relay;
@@ -198,14 +216,23 @@ static struct attempt *choose(struct pool *pool)
 		list_remove(parked);
 		return list_entry(parked, struct attempt, node);
 	}
-	while ((queue = choose_queue(pool)) != NULL) {
+	while (!outcome_backlog(relay) && (queue = choose_queue(pool)) != NULL) {
 		if (!queue_next(&relay->queues, queue, relay_wall(relay), &row))
 			continue;
 		delivery = read_delivery(relay, &row);
-		if (delivery == NULL || reroute(relay, &row, delivery))
+		if (delivery == NULL)
 			continue;
+		switch (reroute(relay, &row, delivery)) {
+		case REROUTE_TAKEN:
+			continue;
+		case REROUTE_LATER:
+			attempt_put_back(attempt_new(relay, &row, delivery));
+			return NULL;
+		case REROUTE_STAYS:
+			break;
+		}
 		attempt = attempt_new(relay, &row, delivery);
-		if (pin_allows(attempt, pool) && pass_allows(attempt, pool))
+		if (pool_allowed(attempt, pool))
 			return attempt;
 	}
 	return NULL;

@@ -46,3 +46,14 @@ void bounce_request_free(struct bounce_request **request_p)
 	free(request->failures);
 	free(request);
 }
+
+void header_request_free(struct header_request **request_p)
+{
+	struct header_request *request = *request_p;
+
+	if (request == NULL)
+		return;
+	*request_p = NULL;
+	free(request->fits);
+	free(request);
+}

@@ -176,6 +176,7 @@ void lanes_leave(struct lanes *lanes, uint64_t number);
 
 enum attempt_state {
 	ATTEMPT_PARKED,    /* chosen, waits for its provider or for tokens; nothing is claimed */
+	ATTEMPT_READING,   /* its header is being read, to route it again; nothing is claimed */
 	ATTEMPT_CLAIMING,  /* the claim is with the writer */
 	ATTEMPT_GRANTED,   /* with a worker */
 	ATTEMPT_BOUNCING,  /* the report is being made */
@@ -228,6 +229,8 @@ void attempt_give_back(struct attempt *attempt, bool was_granted);
 void attempt_replied(struct attempt *attempt, struct grant_news *news);
 /* The same without a pump. */
 void attempt_put_back(struct attempt *attempt);
+/* It stays in its queue: when it is due it is the next for its provider. */
+void attempt_resume(struct attempt *attempt);
 /* A parked one goes back to its line. */
 void attempt_unpark(struct attempt *attempt);
 
@@ -319,7 +322,7 @@ struct relay {
 	struct table *losses;      /* (id, n): deliveries whose connection broke once */
 	struct list discards;      /* grants to the provider that drops them */
 	struct list recording;     /* attempts, oldest first */
-	size_t recording_count, bouncing;
+	size_t recording_count, bouncing, reading;
 	uint32_t last_slot;
 	struct lanes lanes;
 	uint64_t message_max; /* the largest any listener takes */
@@ -349,8 +352,13 @@ void relay_choose_pools(struct relay *relay);
 struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */
 void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);
-/* Moves a delivery that was routed by other rules. true: it was taken, and is moving. */
-bool reroute(struct relay *relay, const struct due_row *row, struct delivery *delivery);
+/* Moves a delivery that was routed by other rules. */
+enum reroute {
+	REROUTE_STAYS,
+	REROUTE_TAKEN, /* the delivery is moving, or being looked at */
+	REROUTE_LATER  /* too many are: ask again */
+};
+enum reroute reroute(struct relay *relay, const struct due_row *row, struct delivery *delivery);
 void sweep_init(struct relay *relay);
 void sweep_start(struct relay *relay);
 void expiry_walk(struct relay *relay);

@@ -60,6 +60,15 @@ struct bounce_request {
 };
 void bounce_request_free(struct bounce_request **request);
 
+/* A delivery that is to be routed again by rules that ask for the header, on its way through the
+ * helper that reads it. */
+struct header_request {
+	uint64_t id;
+	bool *fits;  /* the helper's: router_read_header(); NULL: the message is gone */
+	void *owner; /* the relay's attempt */
+};
+void header_request_free(struct header_request **request);
+
 /* What the relay asks of the daemon (or of a test). Never called from inside another relay_ call's
  * callback chain twice. */
 struct relay_ports {
@@ -90,6 +99,9 @@ struct relay_ports {
 	 * relay_bounced() follows with the put, or with NULL when no bounce may or can be made
 	 * (null reverse-path, message gone). */
 	void (*bounce)(void *context, struct bounce_request *request);
+	/* Reads the header of a message in a helper; relay_header_read() follows. NULL: rules that
+	 * ask for it never fit what is routed again. */
+	void (*header)(void *context, struct header_request *request);
 	/* As reader_alarms(). */
 	size_t (*alarms)(void *context, const struct alarm *from, int64_t until_us,
 	                 struct alarm *alarms_r, size_t max);
@@ -127,7 +139,8 @@ void relay_closed(struct relay *relay, uint64_t connection, enum connection_stag
                   const struct reply *why);
 void relay_replied(struct relay *relay, struct grant_news *news); /* takes it */
 void relay_bounced(struct relay *relay, struct bounce_request *request,
-                   struct put *put); /* takes both */
+                   struct put *put);                                         /* takes both */
+void relay_header_read(struct relay *relay, struct header_request *request); /* takes it */
 
 /* An operator's order from the control API; comes back through done() on its home. */
 enum relay_verb { RELAY_RETRY, RELAY_HOLD, RELAY_RELEASE, RELAY_REMOVE };

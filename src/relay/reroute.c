@@ -2,9 +2,9 @@
 /* reroute.c - mail that was routed by other rules is routed again.
  *
  * At each attempt, and by a paced walk after the start, which also finds what the attempts never
- * meet: queues that are gone from the configuration, and what no route matched. The listener
- * of a mail is not stored: with rules that ask for it only mail that has no queue any more is
- * moved.
+ * meet: queues that are gone from the configuration, and what no route matched. Where a rule on
+ * the header decides, a helper reads it. The listener of a mail is not stored: with rules that
+ * ask for it only mail that has no queue any more is moved.
  */
 #include <stdlib.h>
 
@@ -15,6 +15,9 @@
 #define ROWS_A_STEP 1024
 #define STEP_WAIT   CLOCK_SEC
 #define ROWS_READ   64
+/* Headers being read at a time: helpers have other work, too. */
+#define READING_MAX 64
+#define READ_WAIT   (50 * CLOCK_MS) /* until the walk goes on when there are so many */
 /* Numbers of queues that are gone may be larger than those that are there. */
 #define GONE_BEYOND 1000
 
@@ -35,11 +38,10 @@ static bool has_home(struct relay *relay, const struct delivery *d)
 
 /* Where a recipient goes now; where it is, if that cannot be said. */
 static const struct route *route_now(struct relay *relay, const struct delivery *d, size_t i,
-                                     const struct message_facts *facts)
+                                     const struct route_question *question)
 {
 	const struct router *router = relay->options.router;
-	const struct route_question question = { .sender = &facts->sender, .login = facts->login };
-	const struct route *route = route_find(router, &question, &d->recipients[i].to.address);
+	const struct route *route = route_find(router, question, &d->recipients[i].to.address);
 
 	/* An inbox takes mail when it is accepted only: what was accepted for elsewhere stays, or
 	 * is shown as unrouted. */
@@ -76,11 +78,11 @@ static struct delivery *part_for(const struct delivery *d, const struct route *c
 	return part;
 }
 
-static void move(struct relay *relay, const struct due_row *row, struct delivery *d,
-                 const struct route *const *routes, const struct message_facts *facts)
+static void move(struct attempt *attempt, const struct route *const *routes,
+                 const struct message_facts *facts)
 {
-	const struct router *router = relay->options.router;
-	struct attempt *attempt = attempt_new(relay, row, d);
+	const struct router *router = attempt->relay->options.router;
+	const struct delivery *d = attempt->delivery;
 	struct transition *t = outcome_new(attempt);
 	char id[ID_TEXT_SIZE];
 
@@ -93,34 +95,111 @@ static void move(struct relay *relay, const struct due_row *row, struct delivery
 		else if (part != NULL)
 			transition_apart(t, part);
 	}
-	id_format(row->id, id);
-	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u", id, row->n, row->queue,
+	id_format(attempt->id, id);
+	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u", id, attempt->n, d->queue,
 	         t->now->queue);
-	pass_forget(relay, row->id, row->n);
+	pass_forget(attempt->relay, attempt->id, attempt->n);
 	outcome_send(attempt, t, false);
 }
 
-bool reroute(struct relay *relay, const struct due_row *row, struct delivery *d)
+/* Finds all routes; returns whether any is another one. */
+static bool find_routes(struct relay *relay, const struct delivery *d,
+                        const struct message_facts *facts, const bool *header_fits,
+                        const struct route *routes[SPOOL_RECIPIENTS_MAX])
 {
-	const struct route *routes[SPOOL_RECIPIENTS_MAX];
-	struct message_facts facts;
+	const struct route_question question = { .sender = &facts->sender,
+		                                 .login = facts->login,
+		                                 .header_fits = header_fits };
 	bool moves = false;
 
+	for (size_t i = 0; i < d->count; i++) {
+		routes[i] = route_now(relay, d, i, &question);
+		moves = moves || routes[i]->queue != d->queue;
+	}
+	return moves;
+}
+
+/* ---- with the header ---------------------------------------------------------- */
+
+static bool needs_header(const struct relay *relay, const struct delivery *d,
+                         const struct message_facts *facts)
+{
+	const struct route_question question = { .sender = &facts->sender, .login = facts->login };
+
+	if (relay->options.ports.header == NULL)
+		return false;
+	for (size_t i = 0; i < d->count; i++)
+		if (route_needs_header(relay->options.router, &question,
+		                       &d->recipients[i].to.address))
+			return true;
+	return false;
+}
+
+static enum reroute read_header(struct relay *relay, const struct due_row *row, struct delivery *d)
+{
+	struct header_request *request;
+	struct attempt *attempt;
+
+	if (relay->reading >= READING_MAX)
+		return REROUTE_LATER;
+	attempt = attempt_new(relay, row, d);
+	attempt->state = ATTEMPT_READING;
+	request = memory_new(sizeof(*request));
+	request->id = row->id;
+	request->owner = attempt;
+	relay->reading++;
+	CALL(relay, header, request);
+	return REROUTE_TAKEN;
+}
+
+void relay_header_read(struct relay *relay, struct header_request *request)
+{
+	const struct route *routes[SPOOL_RECIPIENTS_MAX];
+	struct attempt *attempt = request->owner;
+	struct message_facts facts = { .id = 0 };
+	bool known = request->fits != NULL && CALL(relay, facts, attempt->id, &facts);
+
+	relay->reading--;
+	if (!relay->stopping && known &&
+	    find_routes(relay, attempt->delivery, &facts, request->fits, routes)) {
+		move(attempt, routes, &facts);
+	} else {
+		/* Noted with its next outcome. */
+		if (known)
+			attempt->delivery->generation = router_generation(relay->options.router);
+		attempt_resume(attempt);
+	}
+	message_facts_release(&facts);
+	header_request_free(&request);
+	relay_pump(relay);
+}
+
+/* ---- deciding ------------------------------------------------------------------ */
+
+static bool may_move(struct relay *relay, const struct delivery *d)
+{
 	if (d->generation == router_generation(relay->options.router) ||
 	    relay->options.ports.facts == NULL || d->count > SPOOL_RECIPIENTS_MAX)
 		return false;
-	if (has_home(relay, d) && (relay->asks_for_listener || d->pinned != 0))
-		return false;
-	if (!CALL(relay, facts, d->id, &facts))
-		return false;
-	for (size_t i = 0; i < d->count; i++) {
-		routes[i] = route_now(relay, d, i, &facts);
-		moves = moves || routes[i]->queue != d->queue;
+	return !has_home(relay, d) || (!relay->asks_for_listener && d->pinned == 0);
+}
+
+enum reroute reroute(struct relay *relay, const struct due_row *row, struct delivery *d)
+{
+	const struct route *routes[SPOOL_RECIPIENTS_MAX];
+	enum reroute result = REROUTE_STAYS;
+	struct message_facts facts;
+
+	if (!may_move(relay, d) || !CALL(relay, facts, d->id, &facts))
+		return REROUTE_STAYS;
+	if (needs_header(relay, d, &facts)) {
+		result = read_header(relay, row, d);
+	} else if (find_routes(relay, d, &facts, NULL, routes)) {
+		result = REROUTE_TAKEN;
+		move(attempt_new(relay, row, d), routes, &facts);
 	}
-	if (moves)
-		move(relay, row, d, routes, &facts);
 	message_facts_release(&facts);
-	return moves;
+	return result;
 }
 
 /* ---- the walk ---------------------------------------------------------------- */
@@ -141,16 +220,19 @@ static bool is_stale(struct relay *relay, const struct due_row *head)
 	return stale;
 }
 
-static void look_at(struct relay *relay, const struct due_row *row)
+static enum reroute look_at(struct relay *relay, const struct due_row *row)
 {
+	enum reroute result = REROUTE_STAYS;
 	struct delivery *d;
 
 	if (attempt_busy(relay, row->id, row->n))
-		return;
+		return result;
 	d = memory_new(sizeof(*d));
-	if (!CALL(relay, delivery, row->id, row->n, d) || d->due_us != row->time_us ||
-	    !reroute(relay, row, d))
+	if (CALL(relay, delivery, row->id, row->n, d) && d->due_us == row->time_us)
+		result = reroute(relay, row, d);
+	if (result != REROUTE_TAKEN)
 		delivery_free(&d);
+	return result;
 }
 
 /* The next line of this queue, or of the next one that has any. false: all were walked. */
@@ -175,10 +257,10 @@ static size_t walk_line(struct relay *relay)
 	struct due_row rows[ROWS_READ];
 	size_t count = CALL(relay, due, &s->from, CLOCK_NEVER, rows, ROWS_READ);
 
-	for (size_t i = 0; i < count; i++)
-		look_at(relay, &rows[i]);
-	if (count > 0) {
-		s->from = rows[count - 1];
+	for (size_t i = 0; i < count; i++) {
+		s->from = rows[i];
+		if (look_at(relay, &rows[i]) == REROUTE_LATER)
+			return i + 1;
 		s->from.n++;
 	}
 	s->in_line = count == ROWS_READ;
@@ -190,12 +272,12 @@ static void sweep_step(void *context)
 	struct relay *relay = context;
 	size_t done = 0;
 
-	while (done < ROWS_A_STEP && !outcome_backlog(relay)) {
+	while (done < ROWS_A_STEP && !outcome_backlog(relay) && relay->reading < READING_MAX) {
 		if (!relay->sweep.in_line && !next_line(relay))
 			return; /* all of it was seen */
 		done += relay->sweep.in_line ? walk_line(relay) : 1;
 	}
-	timer_start(&relay->sweep.timer, STEP_WAIT);
+	timer_start(&relay->sweep.timer, done < ROWS_A_STEP ? READ_WAIT : STEP_WAIT);
 }
 
 void sweep_start(struct relay *relay)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "relay/match.h"
 
 struct router {
 	const struct settings *settings;
@@ -21,73 +22,16 @@ struct router {
 	uint64_t generation;
 };
 
-/* ---- patterns -------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------- */
 
-/* '*' matches any run; the rest without case. Listener names hold brackets: no fnmatch(3). */
-static bool text_matches(const char *text, const char *pattern)
+/* But for the header. */
+static bool envelope_fits(const struct route_settings *rule, const struct route_question *question,
+                          const struct address *recipient)
 {
-	const char *star = NULL, *retry = NULL;
-
-	while (*text != '\0') {
-		struct span a = span_of(text, 1), b = span_of(pattern, *pattern == '\0' ? 0 : 1);
-
-		if (*pattern == '*') {
-			star = pattern++;
-			retry = text;
-		} else if (span_equal_nocase(a, b)) {
-			text++;
-			pattern++;
-		} else if (star != NULL) {
-			pattern = star + 1;
-			text = ++retry;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
-}
-
-static bool is_any(const char *pattern)
-{
-	return strcmp(pattern, "*") == 0;
-}
-
-/* An empty list asks for nothing; "*" also fits what is not there. */
-static bool text_list_matches(const struct text_list *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (is_any(list->items[i]) || (text != NULL && text_matches(text, list->items[i])))
-			return true;
-	return list->count == 0;
-}
-
-/* An empty pattern, or "<>", is the null reverse-path. */
-static bool address_fits(const struct address *address, const char *pattern)
-{
-	if (is_any(pattern))
-		return true;
-	if (*pattern == '\0' || strcmp(pattern, "<>") == 0)
-		return address_is_null(address);
-	return !address_is_null(address) && address_matches(address, pattern);
-}
-
-static bool address_list_matches(const struct text_list *list, const struct address *address)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (address_fits(address, list->items[i]))
-			return true;
-	return list->count == 0;
-}
-
-static bool route_fits(const struct route_settings *rule, const struct route_question *question,
-                       const struct address *recipient)
-{
-	return address_list_matches(&rule->sender, question->sender) &&
-	       address_list_matches(&rule->recipient, recipient) &&
-	       text_list_matches(&rule->login, question->login) &&
-	       text_list_matches(&rule->listener, question->listener);
+	return match_address(&rule->sender, question->sender) &&
+	       match_address(&rule->recipient, recipient) &&
+	       match_text(&rule->login, question->login) &&
+	       match_text(&rule->listener, question->listener);
 }
 
 /* ---- making ---------------------------------------------------------------- */
@@ -114,6 +58,7 @@ static int generation_of(struct router *router, struct spool *spool, struct byte
 		digest_list(&rules, &rule->recipient);
 		digest_list(&rules, &rule->login);
 		digest_list(&rules, &rule->listener);
+		digest_list(&rules, &rule->header);
 		digest_list(&rules, &rule->via);
 		bytes_put_u8(&rules, (uint8_t)(rule->priority + 128));
 		bytes_put_u8(&rules, rule->hold);
@@ -211,15 +156,48 @@ void router_free(struct router **router_p)
 
 /* ---- asking ---------------------------------------------------------------- */
 
+static bool header_fits(const struct router *router, const struct route_question *question,
+                        size_t place)
+{
+	return router->routes[place].settings->header.count == 0 ||
+	       (question->header_fits != NULL && question->header_fits[place]);
+}
+
 const struct route *route_find(const struct router *router, const struct route_question *question,
                                const struct address *recipient)
 {
 	size_t i = 0;
 
 	while (i + 1 < router->count &&
-	       !route_fits(router->routes[i].settings, question, recipient))
+	       !(envelope_fits(router->routes[i].settings, question, recipient) &&
+	         header_fits(router, question, i)))
 		i++;
 	return &router->routes[i];
+}
+
+bool route_needs_header(const struct router *router, const struct route_question *question,
+                        const struct address *recipient)
+{
+	for (size_t i = 0; i + 1 < router->count; i++)
+		if (envelope_fits(router->routes[i].settings, question, recipient))
+			return router->routes[i].settings->header.count > 0;
+	return false;
+}
+
+bool *router_read_header(const struct router *router, struct span header)
+{
+	bool *fits = NULL;
+
+	for (size_t i = 0; i + 1 < router->count; i++) {
+		const struct text_list *patterns = &router->routes[i].settings->header;
+
+		if (patterns->count == 0)
+			continue;
+		if (fits == NULL)
+			fits = memory_new_array(router->count, sizeof(*fits));
+		fits[i] = match_header(patterns, header);
+	}
+	return fits;
 }
 
 const struct route *route_of_queue(const struct router *router, uint32_t queue)
@@ -328,9 +306,11 @@ void route_put(const struct router *router, struct put *put, struct spool *spool
 	struct routing r = { .router = router, .put = put, .intake = intake, .now_us = now_us };
 	const struct route **found;
 	struct recipient *together;
+	bool *fits;
 
 	if (envelope->count == 0)
 		return;
+	question.header_fits = fits = router_read_header(router, put_header(put));
 	found = memory_new_array(envelope->count, sizeof(*found));
 	together = memory_new_array(envelope->count, sizeof(*together));
 	r.class = spool == NULL ? 0 : spool_class(spool, put->facts.login, &envelope->sender);
@@ -344,4 +324,5 @@ void route_put(const struct router *router, struct put *put, struct spool *spool
 	}
 	free(together);
 	free(found);
+	free(fits);
 }

@@ -27,12 +27,19 @@ void router_free(struct router **router);
 
 struct route_question {
 	const struct address *sender;
-	const char *login;    /* NULL: none */
-	const char *listener; /* its name; NULL: made here (bounce) */
+	const char *login;       /* NULL: none */
+	const char *listener;    /* its name; NULL: made here (bounce) */
+	const bool *header_fits; /* router_read_header(); NULL: no patterns for it fit */
 };
 /* Never NULL: the last answer is the unrouted route. */
 const struct route *route_find(const struct router *router, const struct route_question *question,
                                const struct address *recipient);
+/* Whether the answer depends on the header: a rule that asks for it is the first that else fits. */
+bool route_needs_header(const struct router *router, const struct route_question *question,
+                        const struct address *recipient);
+/* Of each route, by its place, whether that header section fits its patterns; the caller frees it.
+ * NULL: no route asks. */
+bool *router_read_header(const struct router *router, struct span header);
 const struct route *route_of_queue(const struct router *router, uint32_t queue); /* NULL: gone */
 /* All of them in file order, the unrouted one at the end. */
 size_t router_count(const struct router *router);

@@ -16,6 +16,8 @@ relay_sources = \
 	src/relay/lane.c \
 	src/relay/limit.c \
 	src/relay/limit.h \
+	src/relay/match.c \
+	src/relay/match.h \
 	src/relay/orders.c \
 	src/relay/outcome.c \
 	src/relay/pass.c \

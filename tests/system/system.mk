@@ -38,6 +38,7 @@ system_files = \
 	tests/system/test_power.py \
 	tests/system/test_programs.py \
 	tests/system/test_secrets.py \
+	tests/system/test_routes.py \
 	tests/system/test_siege.py \
 	tests/system/test_start.py \
 	tests/system/test_repairs.py \

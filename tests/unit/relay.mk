@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 # The relay against a scripted world with a set clock, and its pure parts by tables.
-relay_world = tests/unit/relay_hosts.c tests/unit/relay_world.c tests/unit/relay_world.h
+relay_world = \
+	tests/unit/relay_hosts.c tests/unit/relay_spool.c tests/unit/relay_world.c \
+	tests/unit/relay_world.h
 
 unit_programs += \
 	tests/unit/test_adapt \

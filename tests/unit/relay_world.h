@@ -75,8 +75,10 @@ struct world {
 	unsigned generation; /* of the process */
 	bool refuse_claims, refuse_outcomes, keep_outcomes;
 	uint64_t size; /* of every message */
+	const char *header;
 	/* what happened */
 	size_t calls_due, calls_line, calls_delivery, calls_open, claims, outcomes;
+	size_t headers_read, headers_at_once, reading;
 	size_t sent; /* recipients with 250 */
 	uint64_t *sent_ids;
 	size_t sent_id_count;
@@ -116,6 +118,10 @@ size_t world_sent_times(const struct world *w, uint64_t id);
 void world_later(struct world *w, int64_t us, void (*run)(struct world *w, void *argument),
                  void *argument);
 void world_post(struct world *w, void (*run)(struct world *w, void *argument), void *argument);
+
+/* relay_spool.c */
+struct relay_ports world_ports(void);
+void world_drop(void (*run)(struct world *w, void *argument), void *argument);
 
 /* What was under way in the process that died; true: it was a host's. */
 bool host_drop(void (*run)(struct world *w, void *argument), void *argument);

@@ -135,6 +135,17 @@ static void providers(void **state)
 		  "t.conf:1: provider \"a b\": write a name of letters, digits and . _ -, at most "
 		  "64 "
 		  "of them" },
+#define FIELD(text)                                                                         \
+	"t.conf:2: route \"r\": header: \"" text "\" is no field: write its name, a colon " \
+	"and a pattern, as in \"X-Tag: bulk\" or \"X-Tag: *\""
+		{ "route \"r\" {\n header = { \"bulk\" }\n via = { \"discard\" }\n}\n",
+		  FIELD("bulk") },
+		{ "route \"r\" {\n header = { \"X: a\", \": a\" }\n via = { \"discard\" }\n}\n",
+		  FIELD(": a") },
+		{ "route \"r\" {\n header = { \"X Y: a\" }\n via = { \"discard\" }\n}\n",
+		  FIELD("X Y: a") },
+		{ "route \"r\" {\n header = { \"X: \" }\n via = { \"discard\" }\n}\n",
+		  FIELD("X: ") },
 		{ "inbox \"q\" { }\n", "t.conf: there is no provider to hand mail to: write "
 		                       "provider \"smarthost\" { url = "
 		                       "\"smtp://USER@HOST:587\"  password-file = \"FILE\" }" },

@@ -14,6 +14,7 @@
 #include "relay_world.h"
 
 static char *nobody[] = { (char *)(uintptr_t) "*@nowhere.example" };
+static char *tagged[] = { (char *)(uintptr_t) "x-tag: o*e" };
 static char *first[] = { (char *)(uintptr_t) "r0@*" };
 
 static void begin(struct world *w, size_t routes)
@@ -107,6 +108,64 @@ static void test_what_is_where_it_belongs_is_not_written(void **state)
 	world_release(&w);
 }
 
+/* Rules on the header: a helper reads it, so many at a time, and only where it decides. */
+static void test_a_header_is_read_where_it_decides(void **state)
+{
+	static const struct {
+		const char *header;
+		uint32_t queue;
+		size_t reads;
+	} rows[] = {
+		{ "X-Tag: bulk\r\n\r\n", 2, 200 },
+		{ "X-Tag: one\r\n\r\n", 1, 200 },
+		{ "X-Tag: nobody\r\n\r\n", 2, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+
+		begin(&w, 2);
+		w.header = rows[i].header;
+		world_mails(&w, &(struct world_mail){ .wait_us = CLOCK_HOUR }, 200);
+		w.routes[0].header = (struct text_list){ tagged, 1 };
+		if (rows[i].reads == 0)
+			w.routes[0].recipient = (struct text_list){ nobody, 1 };
+		world_crash(&w);
+		world_pass(&w, CLOCK_MIN);
+		assert_int_equal(w.headers_read, rows[i].reads);
+		assert_true(w.headers_at_once <= 64);
+		for (uint64_t id = 1; id <= 200; id++)
+			assert_int_equal(world_find(&w, id, 1)->d.queue, rows[i].queue);
+		world_pass(&w, CLOCK_HOUR);
+		assert_int_equal(w.sent, 200);
+		assert_int_equal(w.reading, 0);
+		world_release(&w);
+	}
+}
+
+/* What is due is read on its way to its provider; each once, though it stays. */
+static void test_what_is_due_is_read_once_and_sent(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, 2);
+	w.header = "Subject: x\r\nX-Tag: one\r\n\r\n";
+	w.hosts[0].mode = HOST_REFUSES;
+	world_mails(&w, &(struct world_mail){ .recipients = 3 }, 3000);
+	world_pass(&w, CLOCK_SEC);
+	w.routes[0].header = (struct text_list){ tagged, 1 };
+	w.hosts[0].mode = HOST_WORKS;
+	world_crash(&w);
+	world_pass(&w, 10 * CLOCK_MIN);
+	assert_int_equal(w.sent, 9000);
+	assert_int_equal(world_left(&w), 0);
+	assert_true(w.headers_read >= 3000 && w.headers_read < 3200);
+	assert_true(w.headers_at_once <= 64);
+	world_release(&w);
+}
+
 static void quiet(void *context, enum log_level level, const char *line)
 {
 	(void)context;
@@ -121,6 +180,8 @@ int main(void)
 		cmocka_unit_test(test_a_route_that_is_gone_strands_nothing),
 		cmocka_unit_test(test_unrouted_mail_finds_a_route_and_recipients_part),
 		cmocka_unit_test(test_what_is_where_it_belongs_is_not_written),
+		cmocka_unit_test(test_a_header_is_read_where_it_decides),
+		cmocka_unit_test(test_what_is_due_is_read_once_and_sent),
 	};
 
 	log_capture(quiet, NULL);

@@ -84,7 +84,7 @@ static void test_first_match_wins(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct address sender = address_of(rows[i].sender);
 		struct address recipient = address_of(rows[i].recipient);
-		struct route_question q = { &sender, rows[i].login, rows[i].listener };
+		struct route_question q = { &sender, rows[i].login, rows[i].listener, NULL };
 		const struct route *route = route_find(router, &q, &recipient);
 		const char *name = route->settings == NULL ? NULL : route->settings->name;
 
@@ -98,6 +98,46 @@ static void test_first_match_wins(void **state)
 	assert_null(route_of_queue(router, 99));
 	router_free(&router);
 	assert_null(router);
+}
+
+static void test_rules_on_the_header(void **state)
+{
+	static const struct {
+		const char *pattern, *header;
+		bool fits;
+	} rows[] = {
+		{ "X-Tag: bulk", "Subject: x\r\nx-tag:  BULK \r\n\r\nX-Tag: no\r\n", true },
+		{ "X-Tag: bulk", "X-Tag: bulky\r\n\r\n", false },
+		{ "X-Tag: bulk*", "X-Tag: one\r\nX-Tag: bulky\r\n\r\n", true },
+		{ "X-Tag:*", "X-Tag:\r\n\r\n", true },
+		{ "X-Tag: *", "X-Tags: a\r\n\r\nX-Tag: a\r\n", false },
+		{ "X-Tag: a b", "X-Tag: a\r\n b\r\n\r\n", true },
+		{ "Subject: *gr\303\274n*", "Subject: =?utf-8?q?So_gr=C3=BCn?=\r\n\r\n", true },
+		{ "X-Tag: a", "", false },
+	};
+	struct address sender = address_of("a@b.example"), to = address_of("x@y.example");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *pattern = (char *)(uintptr_t)rows[i].pattern;
+		struct route_settings mine[] = { { .name = "h", .header = { &pattern, 1 } },
+			                         { .name = "r" } };
+		struct settings s = { .routes = mine, .route_count = 2 };
+		struct route_question q = { &sender, NULL, NULL, NULL };
+		struct bytes error = { 0 };
+		struct router *router;
+		bool *fits;
+
+		assert_int_equal(router_new(&router, &s, NULL, &error), 0);
+		assert_true(route_needs_header(router, &q, &to));
+		assert_string_equal(route_find(router, &q, &to)->settings->name, "r");
+		fits = router_read_header(router, span_of_text(rows[i].header));
+		q.header_fits = fits;
+		if ((route_find(router, &q, &to)->settings == &mine[0]) != rows[i].fits)
+			fail_msg("row %zu", i);
+		free(fits);
+		router_free(&router);
+	}
 }
 
 static void test_generation_follows_the_rules(void **state)
@@ -263,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_match_wins),
+		cmocka_unit_test(test_rules_on_the_header),
 		cmocka_unit_test(test_generation_follows_the_rules),
 		cmocka_unit_test(test_an_envelope_becomes_deliveries),
 		cmocka_unit_test(test_held_and_ranked),

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: ISC
+"""Which mail goes where: routes on what the mail says, over several smarthosts."""
+
+import pytest
+
+from penstock import wait_until
+from smarthost import Smarthost
+
+
+@pytest.fixture
+def hosts():
+    """Three plain smarthosts, the providers p0, p1 and p2."""
+    with Smarthost() as one, Smarthost() as two, Smarthost() as three:
+        yield [one, two, three]
+
+
+def routes(daemon_start, directory, hosts, text, options=None):
+    """A daemon with these routes; options: of each provider, by its place."""
+    providers = "".join(
+        f'provider "p{n}" {{ url = "smtp+notls://127.0.0.1:{host.port}"\n{(options or {}).get(n, "")} }}\n'
+        for n, host in enumerate(hosts))
+    config = (f'hostname = "relay.test"\nspool {{ path = "{directory}/spool" }}\n'
+              f'control {{ socket = "{directory}/control.sock" }}\nlisten "127.0.0.1:0" {{ }}\n'
+              f'{providers}{text}\n')
+    return daemon_start(config=config)
+
+
+def rewrite(daemon, old, new):
+    """Other rules, for the next start."""
+    with open(daemon.directory + "/penstock.conf", encoding="utf-8") as file:
+        text = file.read()
+    assert old in text
+    with open(daemon.directory + "/penstock.conf", "w", encoding="utf-8") as file:
+        file.write(text.replace(old, new))
+
+
+def send(daemon, content, sender="a@example.com", to=("b@example.org",)):
+    with daemon.smtp() as client:
+        client.sendmail(sender, list(to), content)
+
+
+def subjects(host):
+    return sorted(line[9:].decode() for message in host.messages
+                  for line in message.content.split(b"\r\n") if line.startswith(b"Subject: "))
+
+
+def test_a_route_on_the_header(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts,
+                    'route "bulk" { header = { "X-Tag: bulk*", "List-Id: *" } via = { "p1" } }\n'
+                    'route "rest" { via = { "p0" } }')
+    send(daemon, "Subject: one\r\nX-TAG:\r\n Bulk-7\r\n\r\nhi\r\n")
+    send(daemon, "Subject: two\r\n\r\nX-Tag: bulk\r\n")
+    send(daemon, "Subject: three\r\nList-Id: <x>\r\n\r\n" + "long line\r\n" * 50000)
+    send(daemon, "Subject: four\r\n\r\n" + "long line\r\n" * 50000)
+    daemon.drained()
+    assert subjects(hosts[1]) == ["one", "three"]
+    assert subjects(hosts[0]) == ["four", "two"]
+
+
+def test_changed_rules_on_the_header_hold_for_what_waits(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0" } hold = true }')
+    for n in range(10):
+        send(daemon, f"Subject: {n}\r\nX-Tag: {'odd' if n % 2 else 'even'}\r\n\r\nhi\r\n")
+    assert daemon.waiting() == 10
+    rewrite(daemon, 'route "all"', 'route "odd" { header = { "X-Tag: odd" } via = { "p1" } }\nroute "all"')
+    daemon.restart()
+    wait_until(lambda: daemon.log().count("delivery rerouted") == 5, "the odd ones are moved")
+    for entry in daemon.cli_json("queue"):
+        daemon.cli("release", entry["id"])
+    daemon.drained()
+    assert subjects(hosts[1]) == ["1", "3", "5", "7", "9"]
+    assert subjects(hosts[0]) == ["0", "2", "4", "6", "8"]
