@@ -153,6 +153,24 @@ static void check_header(const struct settings *s, size_t index, struct problems
 			           header->items[i]);
 }
 
+static void check_copy(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct route_settings *r = &s->routes[index];
+	struct place place = { s, SECTION_ROUTE, index, "copy" };
+	const struct inbox_settings *inbox;
+
+	if (r->copy == NULL)
+		return;
+	inbox = settings_inbox(s, r->copy);
+	if (inbox == NULL)
+		problem_at(problems, &place,
+		           "there is no inbox \"%.80s\": write \"inbox\", \"inbox:NAME\" with an "
+		           "inbox \"NAME\" { }, or the name of a provider that is an inbox",
+		           r->copy);
+	else if (r->via.count == 1 && settings_inbox(s, r->via.items[0]) == inbox)
+		problem_at(problems, &place, "the mail goes to this inbox anyway: remove it");
+}
+
 static void check_names(const struct settings *s, enum section section, struct problems *problems)
 {
 	for (size_t i = 0; i < section_count(s, section); i++) {
@@ -198,5 +216,6 @@ void check_routes(struct settings *s, struct problems *problems)
 	for (size_t i = 0; i < s->route_count; i++) {
 		check_via(s, i, problems);
 		check_header(s, i, problems);
+		check_copy(s, i, problems);
 	}
 }

@@ -275,7 +275,7 @@ static const struct setting route_options[] = {
 	{ "rate-per-sender", SETTING_RATES, ROUTE(sender_rates), ROUTE(sender_rate_count), 0, 0,
 	  NULL, NULL },
 	{ "balance", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
-	{ "copy", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "copy", SETTING_TEXT, ROUTE(copy), 0, 0, 0, NULL, NULL },
 	{ "delay-warning", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "warm-up", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,

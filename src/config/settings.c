@@ -87,6 +87,7 @@ static void route_release(struct route_settings *r)
 	text_list_release(&r->listener);
 	text_list_release(&r->header);
 	text_list_release(&r->via);
+	free(r->copy);
 	free(r->retry_us);
 	free(r->rates);
 	free(r->sender_rates);
@@ -188,6 +189,22 @@ const struct provider_settings *settings_provider(const struct settings *s, cons
 		if (strcmp(s->providers[i].name, name) == 0)
 			return &s->providers[i];
 	}
+	return NULL;
+}
+
+const struct inbox_settings *settings_inbox(const struct settings *s, const char *target)
+{
+	const struct provider_settings *p = settings_provider(s, target);
+
+	if (strncmp(target, "inbox:", 6) == 0)
+		target += 6;
+	else if (p != NULL && p->kind == PROVIDER_INBOX)
+		target = p->inbox;
+	else
+		return NULL;
+	for (size_t i = 0; i < s->inbox_count; i++)
+		if (strcmp(s->inboxes[i].name, target) == 0)
+			return &s->inboxes[i];
 	return NULL;
 }
 

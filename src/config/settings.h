@@ -216,6 +216,7 @@ struct route_settings {
 	size_t sender_rate_count;
 	bool bounce_to_sender; /* bounce = "sender" | "log" */
 	bool hold;
+	char *copy; /* an inbox that keeps one, too: settings_inbox(); NULL: none */
 };
 
 struct inbox_settings {
@@ -306,6 +307,8 @@ void settings_print(const struct settings *s, struct bytes *out);
 
 /* NULL: none of that name. */
 const struct provider_settings *settings_provider(const struct settings *s, const char *name);
+/* An inbox by "inbox:NAME", or by the name of a provider that is one; NULL: there is none. */
+const struct inbox_settings *settings_inbox(const struct settings *s, const char *target);
 /* What is said of a login: its own section, else that of "*". */
 const struct login_settings *settings_login(const struct settings *s, const char *name);
 /* Of a bare name, without case; of an address, when its domain is the hostname. */

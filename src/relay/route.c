@@ -99,13 +99,17 @@ static const struct provider_settings *inbox_of(const struct settings *settings,
 	return provider != NULL && provider->kind == PROVIDER_INBOX ? provider : NULL;
 }
 
-static size_t inbox_place(const struct settings *settings, const char *name)
+/* Of what names an inbox; NULL: nothing does, and it has no number. */
+static int number_of_inbox(struct spool *spool, const struct settings *settings, const char *target,
+                           uint32_t *number_r, struct bytes *error)
 {
-	size_t i = 0;
+	const struct inbox_settings *inbox =
+		target == NULL ? NULL : settings_inbox(settings, target);
 
-	while (i < settings->inbox_count && strcmp(settings->inboxes[i].name, name) != 0)
-		i++;
-	return i;
+	if (inbox == NULL)
+		return 0;
+	return number_of(spool, SPOOL_NAME_INBOX, inbox->name, (size_t)(inbox - settings->inboxes),
+	                 number_r, error);
 }
 
 static int route_init(struct route *route, const struct settings *settings, size_t place,
@@ -117,10 +121,10 @@ static int route_init(struct route *route, const struct settings *settings, size
 	route->inbox = inbox_of(settings, rule);
 	if (number_of(spool, SPOOL_NAME_QUEUE, rule->name, place, &route->queue, error) != 0)
 		return -1;
-	if (route->inbox == NULL)
-		return 0;
-	return number_of(spool, SPOOL_NAME_INBOX, route->inbox->inbox,
-	                 inbox_place(settings, route->inbox->inbox), &route->inbox_number, error);
+	if (number_of_inbox(spool, settings, rule->copy, &route->copy_number, error) != 0)
+		return -1;
+	return number_of_inbox(spool, settings, route->inbox == NULL ? NULL : route->inbox->name,
+	                       &route->inbox_number, error);
 }
 
 int router_new(struct router **router_r, const struct settings *settings, struct spool *spool,
@@ -272,10 +276,6 @@ static void put_delivery(const struct routing *r, const struct route *route,
 static void put_route(const struct routing *r, const struct route *route,
                       const struct recipient *recipients, size_t count)
 {
-	if (route->inbox != NULL) {
-		r->intake->add(r->intake->context, r->put, route->inbox_number, recipients, count);
-		return;
-	}
 	for (size_t from = 0; from < count; from += SPOOL_RECIPIENTS_MAX) {
 		size_t left = count - from;
 
@@ -285,7 +285,7 @@ static void put_route(const struct routing *r, const struct route *route,
 }
 
 /* The recipients of one route, gathered side by side; the structs are borrowed, not copied. */
-static size_t gather(const struct envelope *envelope, const struct route **found,
+static size_t gather(const struct envelope *envelope, const struct route *const *found,
                      const struct route *route, struct recipient *out)
 {
 	size_t count = 0;
@@ -294,6 +294,47 @@ static size_t gather(const struct envelope *envelope, const struct route **found
 		if (found[i] == route)
 			out[count++] = envelope->recipients[i];
 	return count;
+}
+
+static bool fills(const struct route *route, uint32_t inbox)
+{
+	return route->inbox_number == inbox || route->copy_number == inbox;
+}
+
+/* One entry of an inbox for all recipients whose routes lead there, or leave a copy. */
+static void put_inbox(const struct routing *r, const struct envelope *envelope,
+                      const struct route *const *found, uint32_t inbox, struct recipient *together)
+{
+	size_t count = 0;
+
+	if (inbox == 0)
+		return;
+	for (size_t i = 0; i < envelope->count; i++)
+		if (fills(found[i], inbox))
+			together[count++] = envelope->recipients[i];
+	if (count > 0)
+		r->intake->add(r->intake->context, r->put, inbox, together, count);
+}
+
+static bool is_filled_before(const struct router *router, size_t place, uint32_t inbox)
+{
+	for (size_t i = 0; i < place; i++)
+		if (fills(&router->routes[i], inbox))
+			return true;
+	return false;
+}
+
+static void put_inboxes(const struct routing *r, const struct envelope *envelope,
+                        const struct route *const *found, struct recipient *together)
+{
+	for (size_t i = 0; i < r->router->count; i++) {
+		const struct route *route = &r->router->routes[i];
+
+		if (!is_filled_before(r->router, i, route->inbox_number))
+			put_inbox(r, envelope, found, route->inbox_number, together);
+		if (!is_filled_before(r->router, i, route->copy_number))
+			put_inbox(r, envelope, found, route->copy_number, together);
+	}
 }
 
 void route_put(const struct router *router, struct put *put, struct spool *spool,
@@ -317,11 +358,14 @@ void route_put(const struct router *router, struct put *put, struct spool *spool
 	for (size_t i = 0; i < envelope->count; i++)
 		found[i] = route_find(router, &question, &envelope->recipients[i].address);
 	for (size_t i = 0; i < router->count; i++) {
-		size_t count = gather(envelope, found, &router->routes[i], together);
+		size_t count = router->routes[i].inbox != NULL
+		                       ? 0
+		                       : gather(envelope, found, &router->routes[i], together);
 
 		if (count > 0)
 			put_route(&r, &router->routes[i], together, count);
 	}
+	put_inboxes(&r, envelope, found, together);
 	free(together);
 	free(found);
 	free(fits);

@@ -15,7 +15,7 @@ struct route {
 	const struct route_settings *settings; /* NULL: unrouted */
 	uint32_t queue;                        /* number in the spool */
 	const struct provider_settings *inbox; /* an inbox route: its provider; else NULL */
-	uint32_t inbox_number;
+	uint32_t inbox_number, copy_number;    /* inboxes in the spool; 0: none */
 };
 
 struct router;

@@ -57,6 +57,24 @@ def test_a_route_on_the_header(start, tmp_path, hosts):
     assert subjects(hosts[0]) == ["four", "two"]
 
 
+def test_a_copy_stays_in_the_inbox(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts,
+                    'inbox "qa" { }\nprovider "box" { url = "inbox:qa" }\n'
+                    'route "a" { recipient = { "a@*" } via = { "p0" } copy = "box" }\n'
+                    'route "b" { recipient = { "b@*" } via = { "p1" } copy = "inbox" }\n'
+                    'route "c" { via = { "p2" } copy = "inbox:qa" }')
+    send(daemon, "Subject: one\r\n\r\nhi\r\n", to=["a@example.org", "b@example.org", "c@example.org"])
+    assert daemon.cli_json("status")["spool"]["inbox"] == 2
+    send(daemon, "Subject: large\r\n\r\n" + "long line\r\n" * 50000, to=["a@example.org"])
+    assert daemon.cli_json("status")["spool"]["inbox"] == 3
+    daemon.drained()
+    assert [subjects(host) for host in hosts] == [["large", "one"], ["one"], ["one"]]
+    daemon.kill()
+    daemon.start()
+    spool = daemon.cli_json("status")["spool"]
+    assert spool["inbox"] == 3 and spool["messages"] == 2
+
+
 def test_changed_rules_on_the_header_hold_for_what_waits(start, tmp_path, hosts):
     daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0" } hold = true }')
     for n in range(10):

@@ -135,17 +135,6 @@ static void providers(void **state)
 		  "t.conf:1: provider \"a b\": write a name of letters, digits and . _ -, at most "
 		  "64 "
 		  "of them" },
-#define FIELD(text)                                                                         \
-	"t.conf:2: route \"r\": header: \"" text "\" is no field: write its name, a colon " \
-	"and a pattern, as in \"X-Tag: bulk\" or \"X-Tag: *\""
-		{ "route \"r\" {\n header = { \"bulk\" }\n via = { \"discard\" }\n}\n",
-		  FIELD("bulk") },
-		{ "route \"r\" {\n header = { \"X: a\", \": a\" }\n via = { \"discard\" }\n}\n",
-		  FIELD(": a") },
-		{ "route \"r\" {\n header = { \"X Y: a\" }\n via = { \"discard\" }\n}\n",
-		  FIELD("X Y: a") },
-		{ "route \"r\" {\n header = { \"X: \" }\n via = { \"discard\" }\n}\n",
-		  FIELD("X: ") },
 		{ "inbox \"q\" { }\n", "t.conf: there is no provider to hand mail to: write "
 		                       "provider \"smarthost\" { url = "
 		                       "\"smtp://USER@HOST:587\"  password-file = \"FILE\" }" },
@@ -176,6 +165,27 @@ static void routes(void **state)
 		{ "route \"r\" { }\n",
 		  "t.conf:1: route \"r\": via: names no provider, and there is "
 		  "none to take: write via = { \"NAME\" }" },
+		{ P "route \"r\" {\n copy = \"q\"\n}\n",
+		  "t.conf:3: route \"r\": copy: there is no inbox \"q\": write \"inbox\", "
+		  "\"inbox:NAME\" with an inbox \"NAME\" { }, or the name of a provider that is an "
+		  "inbox" },
+		{ P "route \"r\" {\n copy = \"p\"\n}\n",
+		  "t.conf:3: route \"r\": copy: there is no inbox \"p\": write \"inbox\", "
+		  "\"inbox:NAME\" with an inbox \"NAME\" { }, or the name of a provider that is an "
+		  "inbox" },
+		{ "route \"r\" {\n copy = \"inbox:default\"\n via = { \"inbox\" }\n}\n",
+		  "t.conf:2: route \"r\": copy: the mail goes to this inbox anyway: remove it" },
+#define FIELD(text)                                                                         \
+	"t.conf:2: route \"r\": header: \"" text "\" is no field: write its name, a colon " \
+	"and a pattern, as in \"X-Tag: bulk\" or \"X-Tag: *\""
+		{ "route \"r\" {\n header = { \"bulk\" }\n via = { \"discard\" }\n}\n",
+		  FIELD("bulk") },
+		{ "route \"r\" {\n header = { \"X: a\", \": a\" }\n via = { \"discard\" }\n}\n",
+		  FIELD(": a") },
+		{ "route \"r\" {\n header = { \"X Y: a\" }\n via = { \"discard\" }\n}\n",
+		  FIELD("X Y: a") },
+		{ "route \"r\" {\n header = { \"X: \" }\n via = { \"discard\" }\n}\n",
+		  FIELD("X: ") },
 		{ P "route \"r:1\" { }\n",
 		  "t.conf:2: route \"r:1\": write a name of letters, digits "
 		  "and . _ -, at most 64 of them" },
@@ -185,6 +195,12 @@ static void routes(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		config_case_refused(bad[i].text, bad[i].message);
 	config_case_taken("route \"r\" { via = { \"inbox\" } }\n", NULL);
+	config_case_taken("route \"r\" { via = { \"discard\" } copy = \"inbox\" }\n", NULL);
+	config_case_taken("inbox \"q\" { }\nprovider \"p\" { url = \"inbox:q\" }\n"
+	                  "route \"r\" { via = { \"p\" } copy = \"inbox\" }\n"
+	                  "route \"s\" { via = { \"inbox\" } copy = \"p\" }\n"
+	                  "route \"t\" { via = { \"inbox\" } copy = \"inbox:q\" }\n",
+	                  NULL);
 	config_case_taken("route \"r\" { via = { \"discard\" } }\n", NULL);
 	config_case_taken(P "route \"a\" { via = { \"inbox\" } }\nroute \"b\" { }\n", NULL);
 }

@@ -176,6 +176,19 @@ static void take(void *context, struct put *put, uint32_t inbox, const struct re
 	(void)snprintf(taken->first, sizeof(taken->first), "%s", recipients[0].address.text);
 }
 
+/* What each inbox gets: "inbox: recipients in order". */
+static void note(void *context, struct put *put, uint32_t inbox, const struct recipient *recipients,
+                 size_t count)
+{
+	struct bytes *text = context;
+
+	(void)put;
+	bytes_printf(text, "%u:", inbox);
+	for (size_t i = 0; i < count; i++)
+		bytes_printf(text, " %s", recipients[i].address.text);
+	bytes_append_char(text, '\n');
+}
+
 static void add(struct envelope *envelope, int i, const char *domain)
 {
 	struct recipient r = { 0 };
@@ -225,6 +238,53 @@ static void test_an_envelope_becomes_deliveries(void **state)
 	}
 	assert_int_equal(total, 122);
 	assert_string_equal(put->deliveries[2]->recipients[19].to.address.text, "r119@x.example");
+	put_free(&put);
+	envelope_release(&envelope);
+	router_free(&router);
+}
+
+static void test_copies_for_inboxes(void **state)
+{
+	struct route_settings mine[] = {
+		{ .name = "a",
+		  .recipient = LIST("*@a.example"),
+		  .via = LIST("one"),
+		  .copy = "inbox:default" },
+		{ .name = "b",
+		  .recipient = LIST("*@b.example"),
+		  .via = LIST("box"),
+		  .copy = "inbox:other" },
+		{ .name = "c",
+		  .recipient = LIST("*@c.example"),
+		  .via = LIST("one"),
+		  .copy = "box" },
+		{ .name = "d", .recipient = LIST("*@d.example"), .via = LIST("one") },
+	};
+	struct settings s = settings;
+	struct put *put = put_new(NULL);
+	struct bytes text = { 0 }, error = { 0 };
+	struct intake intake = { note, &text };
+	struct envelope envelope;
+	struct router *router;
+
+	(void)state;
+	s.routes = mine;
+	s.route_count = 4;
+	envelope_init(&envelope);
+	envelope.sender.text = memory_text("");
+	add(&envelope, 1, "c.example");
+	add(&envelope, 2, "b.example");
+	add(&envelope, 3, "a.example");
+	add(&envelope, 4, "d.example");
+	add(&envelope, 5, "a.example");
+	assert_int_equal(router_new(&router, &s, NULL, &error), 0);
+	route_put(router, put, NULL, &envelope, NULL, &intake, 1);
+	/* One entry an inbox; what goes elsewhere goes there all the same. */
+	assert_string_equal(bytes_text(&text),
+	                    "2: r1@c.example r2@b.example r3@a.example r5@a.example\n"
+	                    "1: r2@b.example\n");
+	assert_int_equal(put->delivery_count, 3);
+	bytes_release(&text);
 	put_free(&put);
 	envelope_release(&envelope);
 	router_free(&router);
@@ -306,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_rules_on_the_header),
 		cmocka_unit_test(test_generation_follows_the_rules),
 		cmocka_unit_test(test_an_envelope_becomes_deliveries),
+		cmocka_unit_test(test_copies_for_inboxes),
 		cmocka_unit_test(test_held_and_ranked),
 		cmocka_unit_test(test_released_later),
 	};
