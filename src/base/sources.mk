@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 base_sources = \
 	src/base/bytes.c src/base/bytes.h \
+	src/base/charset.c src/base/charset.h \
 	src/base/channel.c src/base/channel.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/digest.c src/base/digest.h \
@@ -14,4 +15,4 @@ base_sources = \
 	src/base/memory.c src/base/memory.h \
 	src/base/metric.c src/base/metric.h \
 	src/base/table.c src/base/table.h \
-	src/base/utf8.c src/base/utf8.h
+	src/base/utf8.c src/base/utf8_fold.c src/base/utf8.h

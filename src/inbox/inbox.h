@@ -8,6 +8,9 @@
 #ifndef INBOX_INBOX_H
 #define INBOX_INBOX_H
 
+#include <jansson.h>
+
+#include "mime/mime.h"
 #include "relay/route.h"
 #include "spool/spool.h"
 
@@ -37,6 +40,25 @@ int summary_decode(struct summary *s, struct span record);
 
 /* The intake hook for penstockd.c to wire. */
 struct intake inbox_intake(void);
+
+/* ---- what the API says of an entry ------------------------------------------------ */
+
+/* Mailpit's MessageSummary. The caller releases it. */
+json_t *inbox_summary_json(const struct inbox_entry *entry, const struct summary *s);
+
+/* These read the spool and work: call them on helpers. */
+
+/* A stored message as a source for mime/: `reader` and `blob` are set by the caller. */
+struct inbox_body {
+	struct reader *reader;
+	uint64_t blob;
+};
+struct mime_source inbox_source(struct inbox_body *body, uint64_t size);
+/* Mailpit's Message, with Links, Codes, Envelope and Parsed of our own. NULL: it is gone. */
+json_t *inbox_message_json(struct reader *reader, uint32_t inbox, uint64_t sequence);
+/* Canonical name -> values, in order; the fields that are written in front of the content included.
+ * NULL: it is gone. */
+json_t *inbox_headers_json(struct reader *reader, uint32_t inbox, uint64_t sequence);
 
 /* ---- search ------------------------------------------------------------------ */
 

@@ -25,6 +25,9 @@
 #define MIME_SNIPPET_MAX  250              /* characters, as Mailpit's */
 #define MIME_FINDINGS_MAX 100              /* links, and again codes, of a message */
 
+/* false: built without GMime. Nothing is parsed or built then, but the rest here works. */
+bool mime_available(void);
+
 /* The octets of a message, wherever they are. */
 struct mime_source {
 	uint64_t size;
@@ -69,6 +72,11 @@ struct mime_index {
 	size_t code_count;
 };
 void mime_index_release(struct mime_index *index);
+/* NULL: there is none. */
+const struct mime_part *mime_index_find(const struct mime_index *index, const char *number);
+const struct mime_part *mime_index_find_content_id(const struct mime_index *index,
+                                                   const char *content_id);
+size_t mime_index_attachments(const struct mime_index *index); /* parts of that role */
 /* Versioned record for SPOOL_PARTS; a damaged one is refused. */
 void mime_index_encode(const struct mime_index *index, struct bytes *out);
 int mime_index_decode(struct mime_index *index, struct span record);
@@ -76,8 +84,10 @@ int mime_index_decode(struct mime_index *index, struct span record);
 /* What mime_parse() found beside the index. */
 struct mime_parse {
 	struct mime_index index;
-	struct bytes text; /* the texts as UTF-8, HTML without its marks; at most MIME_SEARCH_MAX */
-	struct bytes snippet; /* of them, spaces folded */
+	/* The HTML without its marks, and the text when it says something else, as UTF-8; at most
+	 * MIME_SEARCH_MAX */
+	struct bytes text;
+	struct bytes snippet; /* the start of it on one line */
 };
 /* Never fails: what is broken shows in index.parsed and in what is missing. */
 void mime_parse(struct mime_parse *parse_r, const struct mime_source *source,
@@ -96,6 +106,11 @@ int mime_part_text(const struct mime_part *part, const struct mime_source *sourc
                    struct bytes *out);
 /* What a reader of the HTML would read, as UTF-8 lines. */
 void mime_html_text(struct span html, struct bytes *out);
+
+/* Appends what the API takes for the text, and for the HTML, of the message: the parts of that role
+ * one behind the other, at most `max` octets. 0 or -1: the source cannot be read. */
+int mime_index_text(const struct mime_index *index, enum mime_role role,
+                    const struct mime_source *source, size_t max, struct bytes *out);
 
 /* ---- building ------------------------------------------------------------- */
 
@@ -117,12 +132,21 @@ struct mime_draft {
 	const char *subject, *text, *html; /* text, html: NULL or "": none */
 	const struct mime_attachment *attachments;
 	size_t attachment_count;
-	const struct mime_field *fields; /* further ones; a name or value that is none is refused */
+	/* Further ones; a name or value that is none is refused, and so is what stands above. */
+	const struct mime_field *fields;
 	size_t field_count;
 	const char *message_id; /* without <> */
 	int64_t date_us;
 };
 /* The whole message with CRLF and no line beyond 998 octets. 0, or -1 with *error for the asker. */
 int mime_build(const struct mime_draft *draft, struct bytes *out, struct bytes *error);
+
+/* ---- sending on ------------------------------------------------------------- */
+
+/* The header section of a message that is sent on: Bcc, Return-Path, Message-ID and Date are left
+ * out, and new ones of the latter two stand in front. Everything else is as it was, the empty line
+ * at the end included. */
+void mime_release_header(struct span header, const char *message_id, int64_t date_us,
+                         struct bytes *out);
 
 #endif

@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: ISC
 mime_sources = \
-	src/mime/mime.h
+	src/mime/index.c \
+	src/mime/mime.h \
+	src/mime/private.h
