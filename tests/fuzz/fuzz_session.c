@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* fuzz_session.c - bytes to an inbound session: once whole, once in pieces with a slow writer.
  *
- * First octet: the pieces; second: the configuration. Whatever the client says, both runs have to
- * say and store the same; replies are SMTP; nothing is stored without a 354, or a BDAT, and a 250
- * of its own; the quota is whole in the end and nothing is left (receive_server asserts that).
+ * First octet: the pieces, and whether logins are checked; second: the configuration. Whatever the
+ * client says, both runs have to say and store the same; replies are SMTP; nothing is stored
+ * without a 354, or a BDAT, and a 250 of its own; the quota is whole in the end and nothing is left
+ * (receive_server asserts that).
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -26,9 +27,60 @@ enum {
 	CONFIG_HOLD = 128
 };
 
-static void configure(struct server *v, unsigned config)
+/* With CONFIG_AUTH: a bit of the first octet. */
+#define CHECKED 128
+
+/* Longer than a refusal is ever held back. */
+#define REFUSAL_OVER (10 * CLOCK_SEC)
+
+/* A users' file of one login. */
+struct file {
+	struct login_check *check; /* waits */
+};
+
+static uint64_t file_generation(void *context)
 {
+	(void)context;
+	return 1;
+}
+
+static int file_check(void *context, struct login_check *check)
+{
+	struct file *file = context;
+
+	CHECK(file->check == NULL);
+	CHECK(is_clean(span_of_text(check->name), 0));
+	if (strcmp(check->name, "busy") == 0)
+		return -1; /* too many wait */
+	file->check = check;
+	return 0;
+}
+
+/* The helper answers, and time passes if it said no. false: nothing was asked. */
+static bool file_answer(struct server *v, struct file *file)
+{
+	struct login_check *check = file->check;
+	bool good;
+
+	if (check == NULL)
+		return false;
+	file->check = NULL;
+	check->known = strcmp(check->name, "anna") == 0;
+	check->good = check->known && strcmp(check->password, "secret") == 0;
+	check->generation = 1;
+	good = check->good;
+	check->done(check); /* it may be gone then */
+	server_pass(v, good ? 0 : REFUSAL_OVER);
+	return true;
+}
+
+static void configure(struct server *v, struct file *file, unsigned config, bool checked)
+{
+	v->receive.users = (struct receive_users){ file_generation, file_check, file };
 	v->listener.auth = config & CONFIG_AUTH ? AUTH_ANY : AUTH_OFF;
+	if (checked && (config & CONFIG_AUTH) != 0)
+		v->listener.auth = config & CONFIG_NO_RELAY ? AUTH_REQUIRED : AUTH_OPTIONAL;
+	v->listener.auth_without_tls = checked;
 	v->listener.reject_bare_newline = (config & CONFIG_STRICT) != 0;
 	v->listener.local_submission = (config & CONFIG_LOCAL) != 0;
 	v->listener.tls = config & CONFIG_TLS ? LISTENER_TLS_REQUIRED : LISTENER_TLS_OFF;
@@ -41,7 +93,29 @@ static void configure(struct server *v, unsigned config)
 	}
 }
 
-static void say_in_pieces(struct server *v, struct span text, unsigned seed, struct bytes *heard)
+/* What waits is done, and what follows from it. */
+static void complete(struct server *v, struct file *file, struct bytes *heard)
+{
+	for (;;) {
+		if (v->put != NULL || v->chunk != NULL) {
+			bytes_append_text(heard, server_complete(v, v->result));
+			continue;
+		}
+		bytes_clear(&v->heard);
+		if (!file_answer(v, file))
+			return;
+		bytes_append_text(heard, bytes_text(&v->heard));
+	}
+}
+
+static void say_whole(struct server *v, struct file *file, struct span text, struct bytes *heard)
+{
+	bytes_append_text(heard, server_say_span(v, text));
+	complete(v, file, heard);
+}
+
+static void say_in_pieces(struct server *v, struct file *file, struct span text, unsigned seed,
+                          struct bytes *heard)
 {
 	while (text.length > 0 && v->client != NULL) {
 		size_t length;
@@ -50,8 +124,7 @@ static void say_in_pieces(struct server *v, struct span text, unsigned seed, str
 		length = 1 + (seed >> 16) % (seed % 8 == 0 ? 1000 : 60);
 		length = length < text.length ? length : text.length;
 		bytes_append_text(heard, server_say_span(v, span_of(text.data, length)));
-		while (v->put != NULL || v->chunk != NULL)
-			bytes_append_text(heard, server_complete(v, v->result));
+		complete(v, file, heard);
 		text = span_of(text.data + length, text.length - length);
 	}
 }
@@ -91,12 +164,10 @@ static size_t count_chunks(struct span said)
 	return count;
 }
 
-static void check_same(struct server *whole, struct server *parts, struct bytes *heard,
-                       struct span said)
+static void check_same(struct server *whole, struct server *parts, const char *text,
+                       const char *heard, struct span said)
 {
-	const char *text = bytes_text(&whole->heard);
-
-	CHECK(strcmp(text, bytes_text(heard)) == 0);
+	CHECK(strcmp(text, heard) == 0);
 	CHECK(whole->stored_count == parts->stored_count);
 	CHECK(whole->closed == parts->closed);
 	CHECK(count_replies(text, "250 2.0.0 queued as ") == whole->stored_count);
@@ -116,7 +187,8 @@ static void check_same(struct server *whole, struct server *parts, struct bytes 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
 	struct server whole, parts;
-	struct bytes heard = { 0 };
+	struct file whole_file = { 0 }, parts_file = { 0 };
+	struct bytes text_heard = { 0 }, heard = { 0 };
 	struct span text;
 
 	if (length < 2)
@@ -124,18 +196,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	log_open("fuzz", LOG_TO_STDERR, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
 	text = span_of(data + 2, length - 2);
 	server_init(&whole);
-	configure(&whole, data[1]);
+	configure(&whole, &whole_file, data[1], data[0] & CHECKED);
 	server_connect(&whole);
 	if (text.length > 0)
-		server_say_span(&whole, text);
-	else
-		bytes_clear(&whole.heard);
+		say_whole(&whole, &whole_file, text, &text_heard);
 	server_init(&parts);
-	configure(&parts, data[1]);
+	configure(&parts, &parts_file, data[1], data[0] & CHECKED);
 	parts.automatic = false;
 	server_connect(&parts);
-	say_in_pieces(&parts, text, data[0], &heard);
-	check_same(&whole, &parts, &heard, text);
+	say_in_pieces(&parts, &parts_file, text, data[0], &heard);
+	check_same(&whole, &parts, bytes_text(&text_heard), bytes_text(&heard), text);
+	bytes_release(&text_heard);
 	bytes_release(&heard);
 	server_release(&whole);
 	server_release(&parts);
