@@ -124,6 +124,7 @@ static bool follow_one(struct follower *f, bool *wait_r)
 	there = summary_decode(&entry.summary, bytes_span(&record)) == 0 &&
 	        reader_message(f->reader, entry.id, &entry.facts);
 	if (there) {
+		summary_complete(&entry.summary, entry.id);
 		handled = save_one(f, &entry) || f->stopping;
 		if (handled)
 			print_one(f, &entry);

@@ -20,7 +20,7 @@ struct summary_address {
 /* The small record of one entry. Versioned; encoded and decoded in summary.c only. */
 struct summary {
 	int64_t created_us;
-	char *message_id; /* without <> */
+	char *message_id; /* without <>; "@host": see summary_complete() */
 	char *subject;    /* decoded */
 	char *sender;     /* reverse-path */
 	char *login;      /* NULL: none */
@@ -37,6 +37,9 @@ struct summary {
 void summary_release(struct summary *s);
 void summary_encode(const struct summary *s, struct bytes *out);
 int summary_decode(struct summary *s, struct span record);
+/* A Message-ID of ours has the message's id before its "@", which nobody knows when the summary is
+ * written: whoever shows a summary puts it there. */
+void summary_complete(struct summary *s, uint64_t id);
 
 /* The intake hook for penstockd.c to wire. */
 struct intake inbox_intake(void);

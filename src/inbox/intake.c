@@ -119,18 +119,43 @@ static char *message_id_of(struct span header)
 	return text;
 }
 
+/* As it is read later: with the fields that the message came without. The id is not known before
+ * the commit: summary_complete(). */
+static void whole_header(const struct put *put, struct bytes *out)
+{
+	trace_format_added(&put->facts.trace, 0, out);
+	if ((put->facts.trace.added & TRACE_ADD_LINE) == 0)
+		bytes_append_span(out, put_header(put));
+}
+
+static char *added_message_id(const struct trace *t)
+{
+	struct bytes text = { 0 };
+	char *kept;
+
+	bytes_printf(&text, "@%s", t->by);
+	kept = text_cut(text.data, text.length, TEXT_KEEP);
+	bytes_release(&text);
+	return kept;
+}
+
 static void intake_add(void *context, struct put *put, uint32_t inbox,
                        const struct recipient *recipients, size_t count)
 {
-	struct span header = put_header(put);
+	struct bytes whole = { 0 };
+	struct span header;
 	size_t places = SUMMARY_ADDRESSES_MAX, budget = LIST_BUDGET;
 	struct summary s = { 0 };
 	struct bytes record = { 0 };
 
 	(void)context;
+	whole_header(put, &whole);
+	header = bytes_span(&whole);
 	s.created_us = put->facts.trace.time_us;
 	s.size = put->facts.size;
-	s.message_id = message_id_of(header);
+	s.message_id = put->facts.trace.added & TRACE_ADD_MESSAGE_ID
+	                       ? added_message_id(&put->facts.trace)
+	                       : message_id_of(header);
 	s.subject = decoded_field(header, "Subject", SUBJECT_KEEP);
 	s.sender = memory_text(put->facts.sender.text != NULL ? put->facts.sender.text : "");
 	if (put->facts.login != NULL)
@@ -144,6 +169,7 @@ static void intake_add(void *context, struct put *put, uint32_t inbox,
 	summary_encode(&s, &record);
 	put_add_entry(put, inbox, &record);
 	summary_release(&s);
+	bytes_release(&whole);
 }
 
 struct intake inbox_intake(void)

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "inbox/private.h"
+#include "mail/id.h"
 
 #define SUMMARY_VERSION 1
 
@@ -39,6 +40,20 @@ void summary_release(struct summary *s)
 		free(s->recipients[i]);
 	free(s->recipients);
 	memset(s, 0, sizeof(*s));
+}
+
+void summary_complete(struct summary *s, uint64_t id)
+{
+	struct bytes whole = { 0 };
+	char text[ID_TEXT_SIZE];
+
+	if (s->message_id[0] != '@')
+		return;
+	id_format(id, text);
+	bytes_printf(&whole, "%s%s", text, s->message_id);
+	free(s->message_id);
+	s->message_id = memory_text(bytes_text(&whole));
+	bytes_release(&whole);
 }
 
 static void put_addresses(struct bytes *out, const struct summary_address *list, size_t count)

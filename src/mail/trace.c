@@ -99,12 +99,11 @@ void trace_format_received(const struct trace *t, uint64_t id, struct bytes *out
 	bytes_printf(out, ";\r\n\t%s\r\n", date);
 }
 
-void trace_format(const struct trace *t, uint64_t id, struct bytes *out)
+void trace_format_added(const struct trace *t, uint64_t id, struct bytes *out)
 {
 	char id_text[ID_TEXT_SIZE];
 	char date[CLOCK_DATE_MAX];
 
-	trace_format_received(t, id, out);
 	if (t->added & TRACE_ADD_DATE) {
 		clock_format_rfc5322(t->time_us, date);
 		bytes_printf(out, "Date: %s\r\n", date);
@@ -118,6 +117,12 @@ void trace_format(const struct trace *t, uint64_t id, struct bytes *out)
 		append_word(out, t->by, ".-_");
 		bytes_append_text(out, ">\r\n");
 	}
+}
+
+void trace_format(const struct trace *t, uint64_t id, struct bytes *out)
+{
+	trace_format_received(t, id, out);
+	trace_format_added(t, id, out);
 	if (t->added & TRACE_ADD_LINE)
 		bytes_append_text(out, "\r\n");
 }

@@ -36,6 +36,8 @@ void trace_format_received(const struct trace *t, uint64_t id, struct bytes *out
 /* What stands before the content when the message is read: the Received field, and the fields that
  * are added. Their bytes are the same each time; the content's are as they came. */
 void trace_format(const struct trace *t, uint64_t id, struct bytes *out);
+/* Of these the added fields alone, without an empty line that ends them. */
+void trace_format_added(const struct trace *t, uint64_t id, struct bytes *out);
 /* Counts Received fields in a header section (RFC 5321 6.3 loop detection). */
 #define TRACE_HOPS_MAX 100 /* RFC 5321 6.3 */
 unsigned trace_count_hops(struct span message);

@@ -29,18 +29,42 @@ static size_t to_report(struct bounce_failure *out, const struct bounce_request 
 	return count;
 }
 
+/* What stands before it when it is sent, but for our Received field: the fields that it came
+ * without. */
+static void append_added(const struct message_facts *facts, struct bytes *out)
+{
+	trace_format_added(&facts->trace, facts->id, out);
+	if (facts->trace.added & TRACE_ADD_LINE)
+		bytes_append_text(out, "\r\n");
+}
+
 static int read_whole(struct reader *reader, const struct message_facts *facts, struct bytes *out)
 {
 	size_t got = 0;
+	uint64_t at = 0;
 
+	append_added(facts, out);
 	do {
 		bytes_reserve(out, PIECE);
-		if (reader_body(reader, facts->blob, out->length, out->data + out->length, PIECE,
-		                &got) != 0)
+		if (reader_body(reader, facts->blob, at, out->data + out->length, PIECE, &got) != 0)
 			return -1;
 		out->length += got;
+		at += got;
 	} while (got > 0 && out->length <= RETURN_MAX);
 	return out->length <= RETURN_MAX && dsn_is_plain(bytes_span(out)) ? 0 : -1;
+}
+
+static void read_header(struct reader *reader, const struct message_facts *facts, struct bytes *out)
+{
+	struct bytes header = { 0 };
+
+	bytes_clear(out);
+	append_added(facts, out);
+	/* Behind a line that we added there is text only. */
+	if ((facts->trace.added & TRACE_ADD_LINE) == 0 &&
+	    reader_header(reader, facts->blob, HEADER_MAX, &header) == 0)
+		bytes_append(out, header.data, header_length(bytes_span(&header)));
+	bytes_release(&header);
 }
 
 /* Returns whether it is the whole message; else its header section, or nothing. */
@@ -54,10 +78,7 @@ static bool read_original(const struct bounce_maker *maker, struct reader *reade
 
 	if (full && facts->size <= RETURN_MAX && read_whole(reader, facts, out) == 0)
 		return true;
-	bytes_clear(out);
-	if (reader_header(reader, facts->blob, HEADER_MAX, out) != 0)
-		bytes_clear(out);
-	out->length = header_length(bytes_span(out));
+	read_header(reader, facts, out);
 	return false;
 }
 

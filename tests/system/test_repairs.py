@@ -49,6 +49,18 @@ def test_missing_fields_are_added_and_nothing_else_changes(start, sink):
         [b"Received", b"Date", b"From", b"Message-ID"]
 
 
+def test_added_fields_are_in_what_a_bounce_returns(start, sink):
+    sink.faults = [Fault("RCPT", "550 5.1.1 nobody", times=1)]
+    daemon = start()
+    with Wire(daemon.port) as wire:
+        wire.greet()
+        name = submit(wire, b"Subject: x\r\n\r\nhi\r\n")
+    returned = parse(arrived(sink).content).get_payload()[2].get_payload()
+    returned = returned if isinstance(returned, str) else returned[0].as_string()
+    assert f"Message-ID: <{name}@relay.test>" in returned
+    assert "From: a@example.com" in returned and "Date: " in returned and "Subject: x" in returned
+
+
 def test_complete_mail_gets_nothing(start, sink):
     daemon = start()
     content = b"Date: x\r\nfrom: a@b\r\nMESSAGE-ID: <y>\r\n\r\nhi\r\n"

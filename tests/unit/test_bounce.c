@@ -178,6 +178,46 @@ static void test_large_messages_return_their_header(void **state)
 	bytes_release(&content);
 }
 
+/* The sender sees what left, not what came. */
+static void test_added_fields_return(void **state)
+{
+	static const struct {
+		const char *content;
+		unsigned added;
+		enum envelope_ret ret;
+		const char *has, *lacks;
+	} rows[] = {
+		{ "Subject: x\r\n\r\nthe body\r\n", 0, RET_HDRS, "\r\nFrom: r@h\r\nMessage-ID: <",
+		  "the body" },
+		{ "Subject: x\r\n\r\nthe body\r\n", 0, RET_FULL,
+		  "@mx.test>\r\nSubject: x\r\n\r\nthe body\r\n", "text/rfc822-headers" },
+		{ "the body\r\n", TRACE_ADD_LINE, RET_HDRS, "@mx.test>\r\n", "the body" },
+		{ "the body\r\n", TRACE_ADD_LINE, RET_FULL, "@mx.test>\r\n\r\nthe body\r\n",
+		  "text/rfc822-headers" },
+	};
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct put *put = lab_message(lab, 0), *report;
+		uint64_t id = 0;
+
+		put->facts.ret = rows[i].ret;
+		put->facts.trace.added = TRACE_ADD_FROM | TRACE_ADD_MESSAGE_ID | rows[i].added;
+		put->facts.trace.from = memory_text("r@h");
+		free(put->facts.trace.by);
+		put->facts.trace.by = memory_text("mx.test");
+		bytes_append_text(&put->body, rows[i].content);
+		put->facts.size = put->body.length;
+		put_add_delivery(put, lab_delivery(1, 0, 5, LAB_WALL, 1));
+		assert_int_equal(lab_put(lab, put, &id), 0);
+		report = made(lab, id, NOTIFY_DEFAULT);
+		if (strstr(bytes_text(&report->body), rows[i].has) == NULL ||
+		    strstr(bytes_text(&report->body), rows[i].lacks) != NULL)
+			fail_msg("row %zu: %s", i, bytes_text(&report->body));
+		put_free(&report);
+	}
+}
+
 /* ---- the source ------------------------------------------------------------------- */
 
 static void test_the_field_then_the_content(void **state)
@@ -241,6 +281,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_returned, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_large_messages_return_their_header, lab_setup,
 		                                lab_teardown),
+		cmocka_unit_test_setup_teardown(test_added_fields_return, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_the_field_then_the_content, lab_setup,
 		                                lab_teardown),
 		cmocka_unit_test_setup_teardown(test_a_message_that_is_gone, lab_setup,

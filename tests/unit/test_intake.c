@@ -167,6 +167,45 @@ static void a_mail_without_a_header_has_a_summary(void **state)
 	bytes_release(&header);
 }
 
+/* What the mail came without and is read with, is in its summary. */
+static void added_fields_are_there(void **state)
+{
+	static const struct {
+		const char *content;
+		unsigned added;
+		const char *from, *id, *subject;
+	} rows[] = {
+		{ "Subject: x\r\n\r\nhi\r\n", TRACE_ADD_FROM | TRACE_ADD_MESSAGE_ID,
+		  "cron@example.org", "000000000000A@mx.test", "x" },
+		{ "From: a@example.com\r\n\r\nhi\r\n", TRACE_ADD_MESSAGE_ID, "a@example.com",
+		  "000000000000A@mx.test", "" },
+		{ "Message-ID: <y@z>\r\n\r\nhi\r\n", TRACE_ADD_FROM, "cron@example.org", "y@z",
+		  "" },
+		{ "text\r\nSubject: no field\r\n", TRACE_ADD_FROM | TRACE_ADD_LINE,
+		  "cron@example.org", "", "" },
+	};
+	struct intake intake = inbox_intake();
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct put *put = memory_new(sizeof(*put));
+		struct summary s;
+
+		put->facts.trace.added = rows[i].added;
+		put->facts.trace.from = memory_text("Cron <cron@example.org>");
+		put->facts.trace.by = memory_text("mx.test");
+		bytes_append_text(&put->body, rows[i].content);
+		intake.add(intake.context, put, 7, NULL, 0);
+		assert_int_equal(summary_decode(&s, bytes_span(&put->entries[0].summary)), 0);
+		summary_complete(&s, 10);
+		assert_string_equal(s.from.address, rows[i].from);
+		assert_string_equal(s.message_id, rows[i].id);
+		assert_string_equal(s.subject, rows[i].subject);
+		summary_release(&s);
+		put_free(&put);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +213,7 @@ int main(void)
 		cmocka_unit_test(all_of_them_at_once_fit),
 		cmocka_unit_test(takes_what_a_mail_says),
 		cmocka_unit_test(a_mail_without_a_header_has_a_summary),
+		cmocka_unit_test(added_fields_are_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
