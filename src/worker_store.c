@@ -3,11 +3,11 @@
 #include "receive/users.h"
 #include "worker_private.h"
 
-static bool store_reserve(void *context, uint64_t octets)
+static bool store_reserve(void *context, uint64_t octets, uint64_t spare)
 {
 	struct worker *w = context;
 
-	return spool_reserve(w->daemon->spool, octets);
+	return spool_reserve_sparing(w->daemon->spool, octets, spare);
 }
 
 static void store_unreserve(void *context, uint64_t octets)

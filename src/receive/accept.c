@@ -63,7 +63,7 @@ static bool reserve(struct session *s, uint64_t size)
 	const struct receive_store *store = &s->receive->store;
 	uint64_t want = size > RESERVE_MIN ? size : RESERVE_MIN;
 
-	if (!store->reserve(store->context, want))
+	if (!store->reserve(store->context, want, 0))
 		return false;
 	s->reserved = want;
 	return true;

@@ -56,6 +56,6 @@ void verb_bdat(struct session *s, struct span line)
 	last = span_equal_nocase(marker, span_of_text("LAST"));
 	marked = (last || marker.length == 0) && rest.length == 0;
 	if (size < CHUNK_SMALL && !last)
-		s->junk++;
+		session_junk(s);
 	bdat_start(s, size, last, refusal_of(s, marked));
 }

@@ -84,11 +84,14 @@ void data_free(struct session *s)
 	free(d);
 }
 
-/* Nothing of it is kept any more. The last word counts: see content_fault(). */
+/* Nothing of it is kept any more, and others may have its room while the rest of it comes. The last
+ * word counts: see content_fault(). */
 static void fault(struct data *d, const struct refusal *refusal)
 {
 	d->fault = refusal;
 	chunks_drop(d);
+	if (!d->stray)
+		session_unreserve(d->session);
 	bytes_release(&d->put->body);
 	bytes_release(&d->chunk.data);
 	bytes_release(&d->put->header);
@@ -330,12 +333,25 @@ static void data_end(struct data *d)
 
 /* ---- content as it comes ---------------------------------------------------- */
 
+/* A message whose size nobody said may turn out as large as any. The less of it is here, the more
+ * room has to be left for it to go on: when room gets scarce, those that are ahead are finished
+ * instead of all of them being refused together, shortly before their end. A small spool is shared
+ * by halves. */
+static uint64_t spare_room(const struct session *s)
+{
+	uint64_t most = s->receive->listener->max_message_size;
+	uint64_t half = s->receive->settings->spool_max_size / 2;
+	uint64_t spare = most < half ? most : half;
+
+	return s->reserved >= LARGE_MIN && s->reserved < spare ? spare - s->reserved : 0;
+}
+
 static bool reserve_more(struct session *s, uint64_t size)
 {
 	const struct receive_store *store = &s->receive->store;
 
 	while (s->reserved < size) {
-		if (!store->reserve(store->context, SPOOL_CHUNK_MAX))
+		if (!store->reserve(store->context, SPOOL_CHUNK_MAX, spare_room(s)))
 			return false;
 		s->reserved += SPOOL_CHUNK_MAX;
 	}

@@ -22,6 +22,9 @@
 #define ERRORS_MAX         20 /* 5yz replies without an accepted message between */
 /* Postfix's smtpd_junk_command_limit: what costs us work and moves no mail. */
 #define JUNK_MAX           100 /* EHLO, HELO, NOOP, VRFY, RSET, HELP without an accepted message between */
+/* Pools of connections keep them alive by a NOOP every few seconds, for hours: of who is known one
+ * such command is forgotten as often. */
+#define JUNK_PERIOD_US     CLOCK_SEC
 /* Postfix's smtpd_recipient_overshoot_limit: beyond it each 452 counts as a mistake. */
 #define OVERSHOOT_MAX      1000 /* recipients over max-recipients */
 /* A chunk below this that is not the last one costs more than it brings: it counts as junk. */
@@ -46,6 +49,9 @@
 #define HELO_MAX           255 /* octets */
 /* A message without SIZE= reserves this at MAIL, so that a full spool says so before the data. */
 #define RESERVE_MIN        4096 /* octets */
+
+/* From here on a message whose size was not said has to leave room for others: see data.c. */
+#define LARGE_MIN (1024 * 1024) /* octets */
 
 /* What all messages that are received have in memory together: each session's share of it is its
  * chunk, which it may hold a few times over (decoded, with the writer, received and not decoded).
@@ -112,6 +118,7 @@ struct session {
 	uint64_t reserved;   /* octets of the spool's quota held by this transaction */
 	int64_t activity_us; /* monotonic: the last whole line or piece of content */
 	int64_t waiting_us;  /* monotonic: since when the next content is waited for */
+	int64_t junk_us;     /* monotonic: up to when junk was forgotten */
 	struct data *data;   /* NULL: no content is read */
 	struct client_count by_client, by_listener;
 	size_t all; /* connections of the listener when this one came */
@@ -134,8 +141,12 @@ void session_replyf(struct session *s, int code, const char *enhanced, const cha
 	__attribute__((format(printf, 4, 5)));
 /* session_reply(), and an info line that says who was refused what; `to`: a recipient or NULL. */
 void session_refuse(struct session *s, const struct refusal *refusal, const char *to);
+/* One more command that moves no mail, for JUNK_MAX. */
+void session_junk(struct session *s);
 /* Forgets the transaction: envelope, content, reservation. State becomes READY (or START). */
 void session_reset(struct session *s);
+/* Gives back the room that the transaction holds. */
+void session_unreserve(struct session *s);
 /* As after a fresh connection (RFC 3207 4.2). */
 void session_forget(struct session *s);
 /* Closes when what is queued is written. */

@@ -16,7 +16,8 @@
 
 /* The way into the spool; the daemon passes spool_...() through, tests script it. */
 struct receive_store {
-	bool (*reserve)(void *context, uint64_t octets);
+	/* Room for so many octets, if `spare` more are left then. */
+	bool (*reserve)(void *context, uint64_t octets, uint64_t spare);
 	void (*unreserve)(void *context, uint64_t octets);
 	struct put *(*put_new)(void *context);
 	void (*put)(void *context, struct put *put);

@@ -53,8 +53,8 @@ static bool is_in_transaction(const struct session *s)
 
 /* Monotonic time at which content has to begin, however lively the client is. A stranger's time
  * runs from the connection or its last message on. Who is known may keep a connection for later,
- * with a NOOP now and then, which JUNK_MAX bounds: its time runs from MAIL on. It is never less
- * than idle-timeout, so that the timer, which was set with that, does not come too late. */
+ * with a NOOP now and then, which JUNK_PERIOD_US bounds: its time runs from MAIL on. It is never
+ * less than idle-timeout, so that the timer, which was set with that, does not come too late. */
 static int64_t message_deadline(const struct session *s)
 {
 	int64_t patience = session_patience(s);
@@ -178,13 +178,32 @@ void session_refuse(struct session *s, const struct refusal *refusal, const char
 	bytes_release(&recipient);
 }
 
+void session_junk(struct session *s)
+{
+	int64_t now = session_now(s), periods = (now - s->junk_us) / JUNK_PERIOD_US;
+
+	if (s->junk == 0 || !session_known(s))
+		periods = 0;
+	if (periods >= s->junk)
+		s->junk = 0;
+	else
+		s->junk -= (unsigned)periods;
+	s->junk_us = s->junk == 0 ? now : s->junk_us + periods * JUNK_PERIOD_US;
+	s->junk++;
+}
+
+void session_unreserve(struct session *s)
+{
+	if (s->reserved > 0)
+		s->receive->store.unreserve(s->receive->store.context, s->reserved);
+	s->reserved = 0;
+}
+
 void session_reset(struct session *s)
 {
 	if (s->data != NULL)
 		data_free(s);
-	if (s->reserved > 0)
-		s->receive->store.unreserve(s->receive->store.context, s->reserved);
-	s->reserved = 0;
+	session_unreserve(s);
 	s->overshoot = 0;
 	s->aliased = false;
 	envelope_release(&s->envelope);

@@ -52,7 +52,7 @@ static bool helo_is_valid(struct span name)
 /* EHLO and HELO act as RSET (RFC 5321 4.1.4); refused, they change nothing. */
 static bool greeted(struct session *s, struct span name, bool esmtp)
 {
-	s->junk++;
+	session_junk(s);
 	if (!helo_is_valid(name)) {
 		session_reply(s, 501, "5.5.4", "A domain or an address literal has to follow");
 		return false;
@@ -132,7 +132,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 
 static void verb_rset(struct session *s, struct span argument)
 {
-	s->junk++;
+	session_junk(s);
 	if (argument.length > 0) {
 		session_reply(s, 501, "5.5.4", "RSET takes no argument");
 		return;
@@ -144,14 +144,14 @@ static void verb_rset(struct session *s, struct span argument)
 static void verb_noop(struct session *s, struct span argument)
 {
 	(void)argument;
-	s->junk++;
+	session_junk(s);
 	session_reply(s, 250, "2.0.0", "Ok");
 }
 
 static void verb_help(struct session *s, struct span argument)
 {
 	(void)argument;
-	s->junk++;
+	session_junk(s);
 	session_reply(s, 214, "2.0.0", "This is Penstock; the commands are those of RFC 5321");
 }
 
@@ -170,7 +170,7 @@ static bool ends_with_smtputf8(struct span argument)
  * 3.7.4.2). */
 static void verb_vrfy(struct session *s, struct span argument)
 {
-	s->junk++;
+	session_junk(s);
 	if (argument.length == 0)
 		session_reply(s, 501, "5.5.4", "VRFY needs a name");
 	else if (span_has_8bit(argument) && !utf8_is_valid(argument))

@@ -108,7 +108,12 @@ void quota_check_disk_sometimes(struct spool *sp)
 
 bool spool_reserve(struct spool *sp, uint64_t octets)
 {
-	uint64_t before;
+	return spool_reserve_sparing(sp, octets, 0);
+}
+
+bool spool_reserve_sparing(struct spool *sp, uint64_t octets, uint64_t spare)
+{
+	uint64_t before, room = spare < sp->max_size ? sp->max_size - spare : 0;
 
 	if (atomic_load_explicit(&sp->full, memory_order_relaxed)) {
 		quota_check_disk_sometimes(sp);
@@ -116,7 +121,7 @@ bool spool_reserve(struct spool *sp, uint64_t octets)
 			return false;
 	}
 	before = atomic_fetch_add(&sp->held, octets);
-	if (octets <= sp->max_size && before <= sp->max_size - octets)
+	if (octets <= room && before <= room - octets)
 		return true;
 	atomic_fetch_sub(&sp->held, octets);
 	return false;

@@ -86,6 +86,8 @@ void spool_on_failure(struct spool *sp, void (*failed)(void *context, const char
 /* Reserves room for a message of that size (any thread, atomic); false: say 452 4.3.1. Deliveries
  * and deletes keep working beyond it. */
 bool spool_reserve(struct spool *sp, uint64_t octets);
+/* The same, if room for `spare` octets is left then. */
+bool spool_reserve_sparing(struct spool *sp, uint64_t octets, uint64_t spare);
 void spool_unreserve(struct spool *sp, uint64_t octets);
 /* Every value is at most this long: one page less LMDB's header. Chunks are cut in such pieces. */
 size_t spool_piece_size(const struct spool *sp);

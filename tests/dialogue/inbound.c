@@ -31,9 +31,10 @@ struct inbound {
 	struct timer checked;
 };
 
-static bool store_reserve(void *context, uint64_t octets)
+static bool store_reserve(void *context, uint64_t octets, uint64_t spare)
 {
 	(void)octets;
+	(void)spare;
 	return !((struct inbound *)context)->full;
 }
 

@@ -4,6 +4,7 @@
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +119,31 @@ def test_a_large_message_is_never_in_memory_as_a_whole(start, sink, octets):
     sink.start()
     wait_until(lambda: sink.messages, "the message")
     assert daemon.anonymous_memory() - before < 16 * MIB
+
+
+def test_of_many_large_messages_some_are_finished(start, sink):
+    """None says how large it is, all come at the same pace, and a third of them has room."""
+    daemon = start(extra='route "all" { via = { "sink" } hold = true }')
+    daemon.stop()
+    config = Path(daemon.directory, "penstock.conf")
+    config.write_text(config.read_text().replace("spool {", 'spool { max-size = "64MiB" '))
+    daemon.start()
+    piece = ("x" * 78 + "\r\n").encode() * 3200
+    wires = [Wire(daemon.port) for _ in range(24)]
+    for wire in wires:
+        wire.greet()
+        wire.open()
+    for _ in range(8 * 1024 * 1024 // len(piece)):
+        for wire in wires:
+            wire.send(piece)
+    replies = []
+    for wire in wires:
+        replies.append(wire.say("."))
+        wire.close()
+    assert all(reply[:3] in ("250", "452") for reply in replies), replies
+    accepted = sum(reply.startswith("250") for reply in replies)
+    assert 4 <= accepted <= 8, replies
+    assert daemon.cli_json("status")["spool"]["messages"] == accepted
 
 
 def test_slow_smarthosts_and_fast_clients_do_not_pile_mail_up_in_memory(start, sink, peers):

@@ -14,11 +14,11 @@
 
 /* ---- the scripted store -------------------------------------------------- */
 
-static bool store_reserve(void *context, uint64_t octets)
+static bool store_reserve(void *context, uint64_t octets, uint64_t spare)
 {
 	struct server *v = context;
 
-	if (octets > v->room - v->reserved)
+	if (octets > v->room - v->reserved || spare > v->room - v->reserved - octets)
 		return false;
 	v->reserved += octets;
 	return true;

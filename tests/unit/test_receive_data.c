@@ -327,6 +327,77 @@ static void chunks_shrink_when_many_come(void **state)
 	clients_free(&clients);
 }
 
+/* ---- want of room -------------------------------------------------------------- */
+
+#define SMALL_SPOOL (UINT64_C(40) << 20) /* octets */
+
+/* Says content up to a total; what the client hears. */
+static const char *say_up_to(struct server *v, size_t *said, size_t total)
+{
+	static const char line[] = "many such lines make it large\r\n";
+	struct bytes text = { 0 };
+
+	for (; *said < total; *said += sizeof line - 1)
+		bytes_append_text(&text, line);
+	server_say_span(v, bytes_span(&text));
+	bytes_release(&text);
+	return bytes_text(&v->heard);
+}
+
+/* Of two that do not say how large they are, the one that is ahead is finished. */
+static void who_is_ahead_finishes(void **state)
+{
+	static const struct {
+		uint64_t others; /* octets that are taken */
+		size_t ahead;    /* of the message */
+		bool goes_on;
+	} table[] = {
+		{ 0, 12 << 20, true },
+		{ UINT64_C(22) << 20, 2 << 20, false }, /* 20 less 1 have to be left, 17 are */
+		{ UINT64_C(10) << 20, 10 << 20, true },
+		{ UINT64_C(25) << 20, 1 << 20, true }, /* not large */
+		{ UINT64_C(39) << 20, 2 << 20, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		size_t said = 0;
+		struct server v;
+
+		server_init(&v);
+		v.listener.max_message_size = UINT64_C(50) << 20;
+		v.settings.spool_max_size = SMALL_SPOOL;
+		v.room = SMALL_SPOOL - table[i].others;
+		server_open_data(&v);
+		say_up_to(&v, &said, table[i].ahead);
+		/* Refused or not yet: the room of what is refused is there for others at once. */
+		assert_int_equal(v.reserved > 0, table[i].goes_on);
+		server_say(&v, "\r\n.\r\n");
+		if (text_starts(bytes_text(&v.heard), "250 ") != table[i].goes_on)
+			fail_msg("row %zu: %s", i, bytes_text(&v.heard));
+		assert_int_equal(v.reserved, 0);
+		server_release(&v);
+	}
+}
+
+/* A chunk that belongs to no transaction leaves the room of the one that is open alone. */
+static void a_stray_chunk_frees_no_room(void **state)
+{
+	struct server v;
+	uint64_t held;
+
+	(void)state;
+	server_init(&v);
+	server_connect(&v);
+	server_greet(&v);
+	server_say(&v, "MAIL FROM:<a@example.org> SIZE=5000\r\n");
+	held = v.reserved;
+	assert_true(held >= 5000);
+	assert_true(text_starts(server_say(&v, "BDAT 3 LAST\r\nabc"), "554 "));
+	assert_int_equal(v.reserved, held);
+	server_release(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +409,8 @@ int main(void)
 		cmocka_unit_test(clients_may_vanish_at_any_point),
 		cmocka_unit_test(the_end_waits_for_the_writer),
 		cmocka_unit_test(chunks_shrink_when_many_come),
+		cmocka_unit_test(who_is_ahead_finishes),
+		cmocka_unit_test(a_stray_chunk_frees_no_room),
 	};
 
 	/* What is logged of thousands of sessions is nobody's reading. */

@@ -129,6 +129,38 @@ static void mistakes_and_junk_come_to_an_end(void **state)
 	}
 }
 
+/* A pool's NOOP every few seconds goes on for hours; at once there may be no more than before, and
+ * a stranger has to send mail. */
+static void who_is_known_may_keep_a_connection(void **state)
+{
+	static const struct {
+		const char *peer;
+		int64_t every_us;
+		bool stays;
+	} table[] = {
+		{ "127.0.0.1", 2 * CLOCK_SEC, true },
+		{ "127.0.0.1", CLOCK_SEC / 2, false },
+		{ "192.0.2.1", 2 * CLOCK_SEC, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct server v;
+
+		server_init(&v);
+		v.peer = table[i].peer;
+		server_connect(&v);
+		server_greet(&v);
+		for (unsigned n = 0; n < 5 * JUNK_MAX && !v.closed; n++) {
+			server_pass(&v, table[i].every_us);
+			server_say(&v, "NOOP\r\n");
+		}
+		if (v.closed == table[i].stays)
+			fail_msg("row %zu", i);
+		server_release(&v);
+	}
+}
+
 static void recipients_beyond_all_measure(void **state)
 {
 	struct server v;
@@ -329,6 +361,7 @@ int main(void)
 		cmocka_unit_test(long_lines_are_swallowed),
 		cmocka_unit_test(long_responses_end_the_login),
 		cmocka_unit_test(mistakes_and_junk_come_to_an_end),
+		cmocka_unit_test(who_is_known_may_keep_a_connection),
 		cmocka_unit_test(recipients_beyond_all_measure),
 		cmocka_unit_test(connections_are_limited),
 		cmocka_unit_test(silence_is_ended),
