@@ -8,6 +8,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,22 +41,30 @@ static void on_terminate(void *context)
 {
 	struct service *s = context;
 
-	if (s->stage == STAGE_RUNNING)
+	if (s->stage == STAGE_RUNNING) {
 		stop_begin(s, "signal");
-	else
+	} else if (s->next != NULL) {
+		log_info("stopping reason=signal instead of reloading");
+		reload_forget(s);
+	} else {
 		stop_hurry(s);
+	}
 }
 
 static void on_hangup(void *context)
 {
 	struct service *s = context;
+	struct bytes error = { 0 };
 
 	if (s->on_terminal) {
 		stop_begin(s, "hangup");
 		return;
 	}
-	reload_certificates(s);
-	fetch_forget(s->daemon.fetch);
+	if (reload_begin(s, &error) < 0)
+		log_error("settings not reloaded reason=%s cure=\"the old ones stay in use: mend "
+		          "the file, then send SIGHUP again\"",
+		          log_quoted(bytes_text(&error)));
+	bytes_release(&error);
 }
 
 /* An order to stop from another thread (the follower, the control API). */
@@ -140,7 +149,8 @@ static int start_follower(struct service *s, struct bytes *error)
 static int start_web(struct service *s, struct bytes *error)
 {
 	const struct web_options options = {
-		.control_fd = s->control_fd,
+		/* It ends with the web, the socket goes on when there is a reload. */
+		.control_fd = fcntl(s->control_fd, F_DUPFD_CLOEXEC, 0),
 		.settings = s->daemon.settings,
 		.spool = s->daemon.spool,
 		.router = s->daemon.router,
@@ -151,7 +161,10 @@ static int start_web(struct service *s, struct bytes *error)
 		.context = s,
 	};
 
-	s->control_fd = -1;
+	if (options.control_fd < 0) {
+		bytes_printf(error, "cannot serve the control socket: %s", strerror(errno));
+		return -1;
+	}
 	return web_start(&s->web, &options, error);
 }
 
@@ -289,7 +302,7 @@ static int service_start(struct service *s, struct bytes *error)
 	struct settings *settings = d->settings;
 
 	background_raise_descriptors(descriptors_wanted(settings));
-	if (settings->spool_temporary) {
+	if (settings->spool_temporary && settings->spool_path == NULL) {
 		settings->spool_path = background_temporary_directory(settings, error);
 		if (settings->spool_path == NULL)
 			return -1;
@@ -298,7 +311,7 @@ static int service_start(struct service *s, struct bytes *error)
 	if (background_directory(settings->spool_path, 0700, settings, error) < 0 ||
 	    prepare_sockets(s, error) < 0)
 		return -1;
-	if (!settings->foreground && background_fork(error) < 0)
+	if (!settings->foreground && !s->again && background_fork(error) < 0)
 		return -1;
 	if (prepare_tls(d, error) < 0 || background_drop_privileges(settings, error) < 0 ||
 	    prepare_spool(s, error) < 0 || prepare_own_tls(d, error) < 0)
@@ -378,7 +391,7 @@ static void service_release(struct service *s)
 	}
 	free(d->workers);
 	free(s->bounds);
-	if (d->settings->spool_temporary && d->settings->spool_path != NULL)
+	if (d->settings->spool_temporary && d->settings->spool_path != NULL && !s->keep)
 		background_remove_directory(d->settings->spool_path);
 }
 
@@ -391,14 +404,18 @@ static unsigned first_port(const struct service *s)
 	return 0;
 }
 
-static void service_run(struct service *s, const struct daemon_options *options)
+static void service_run(struct service *s)
 {
 	struct signal_watch *watches[SIGNALS] = { NULL };
+	const struct daemon_options *options = s->options;
 
 	watch_signals(s, watches);
-	if (options->probe != NULL)
+	if (options->probe != NULL && !s->again)
 		dispatcher_probe(s->daemon.dispatcher, options->probe);
-	options->ready(options->context, first_port(s));
+	if (s->again)
+		log_info("ready again: the new settings are in force");
+	else
+		options->ready(options->context, first_port(s));
 	background_ready();
 	notify("READY=1");
 	loop_run(s->loop);
@@ -406,20 +423,60 @@ static void service_run(struct service *s, const struct daemon_options *options)
 		signal_watch_free(&watches[i]);
 }
 
-int daemon_run(struct settings *settings, const struct daemon_options *options, struct bytes *error)
+/* One life, from start to orderly stop. In *next_r what a reload wants to go on with, else NULL. */
+static int live(struct settings *settings, const struct daemon_options *options, struct kept *kept,
+                bool again, struct settings **next_r, struct bytes *error)
 {
-	struct service s = { .control_fd = -1 };
+	struct service s = { .control_fd = -1, .options = options, .kept = kept, .again = again };
 	int rc;
 
+	if (again)
+		log_open("penstockd", settings->log_target, settings->log_format,
+		         settings->log_level);
 	s.daemon.settings = settings;
 	s.daemon.clock = clock_system();
 	s.daemon.intake = inbox_intake();
 	s.on_terminal = settings->foreground && isatty(STDERR_FILENO);
 	rc = service_start(&s, error);
 	if (rc == 0)
-		service_run(&s, options);
+		service_run(&s);
+	else
+		s.keep = again; /* for the settings before */
+	hold_signals(true);     /* until the next life takes them */
 	service_stop(&s);
 	service_release(&s);
+	*next_r = s.next;
+	return rc;
+}
+
+int daemon_run(struct settings *settings, const struct daemon_options *options, struct bytes *error)
+{
+	struct settings *now = settings_acquire(settings), *before = NULL, *next = NULL;
+	struct kept kept = { 0 };
+	bool again = false;
+	int rc;
+
+	for (;; again = true) {
+		rc = live(now, options, &kept, again, &next, error);
+		if (rc < 0 && before != NULL) {
+			log_error("the new settings do not start reason=%s cure=\"the old ones are "
+			          "in use again\"",
+			          log_quoted(bytes_text(error)));
+			bytes_clear(error);
+			next = before;
+			before = NULL;
+		} else {
+			settings_release(&before);
+			before = now;
+			now = NULL;
+		}
+		settings_release(&now);
+		now = next;
+		if (now == NULL)
+			break;
+	}
+	settings_release(&before);
+	kept_release(&kept);
 	if (rc == 0)
 		log_info("stopped");
 	return rc;

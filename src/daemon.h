@@ -44,14 +44,16 @@ struct daemon_options {
 	const struct provider_settings *probe; /* --relay: try it once at the start; NULL: no */
 	/* Called once when everything runs; `port` is the first listener's. */
 	void (*ready)(void *context, unsigned port);
+	/* The settings as files and command line say them now; NULL with *error. */
+	struct settings *(*load)(void *context, struct bytes *error);
 	void *context;
 };
 
 /* Before the first word is said: SIGTERM and its like now wait until daemon_run() takes them. */
 void daemon_hold_signals(void);
 
-/* Starts everything, runs until told to stop, stops in order. -1 with *error when it cannot start.
- */
+/* Starts everything, runs until told to stop, stops in order; asked to reload, it does so with the
+ * new settings and the same sockets. -1 with *error when it cannot start. */
 int daemon_run(struct settings *settings, const struct daemon_options *options,
                struct bytes *error);
 

@@ -18,8 +18,8 @@
 #include "background.h"
 #include "daemon.h"
 
-struct greeting {
-	const struct settings *settings;
+struct asked {
+	const struct settings *settings; /* at the start */
 	const struct overrides *over;
 };
 
@@ -89,14 +89,14 @@ static void greet_catch(const struct settings *settings, unsigned port)
 
 static void greet(void *context, unsigned port)
 {
-	const struct greeting *g = context;
-	const struct settings *settings = g->settings;
+	const struct asked *asked = context;
+	const struct settings *settings = asked->settings;
 
 	log_info("ready version=%s mode=%s spool=%s", PACKAGE_VERSION,
 	         settings->mode == MODE_CATCH ? "catch" : "relay", settings->spool_path);
 	if (settings->mode == MODE_CATCH)
 		greet_catch(settings, port);
-	else if (g->over->relay != NULL)
+	else if (asked->over->relay != NULL)
 		fprintf(stderr, "penstockd relays: point applications at SMTP host %s, port %u\n",
 		        first_address(settings), port);
 }
@@ -114,10 +114,23 @@ static void say_notes(const struct bytes *notes)
 	bytes_release(&copy);
 }
 
+/* For a reload. */
+static struct settings *load_again(void *context, struct bytes *error)
+{
+	const struct asked *asked = context;
+	struct settings *settings = NULL;
+	struct bytes notes = { 0 };
+
+	if (settings_load(&settings, asked->over, error, &notes) == 0)
+		say_notes(&notes);
+	bytes_release(&notes);
+	return settings;
+}
+
 static int run(struct settings *settings, const struct overrides *over)
 {
-	struct greeting greeting = { settings, over };
-	struct daemon_options options = { .ready = greet, .context = &greeting };
+	struct asked asked = { settings, over };
+	struct daemon_options options = { .ready = greet, .load = load_again, .context = &asked };
 	struct bytes error = { 0 };
 	int status = EX_OK;
 

@@ -19,21 +19,28 @@ void prepare_close(struct service *s)
 	for (size_t i = 0; s->bounds != NULL && i < s->daemon.settings->listener_count; i++) {
 		const struct listener_settings *l = &s->daemon.settings->listeners[i];
 		struct bound *b = &s->bounds[i];
+		const char *path = l->is_unix && !b->inherited ? l->address : NULL;
 
+		if (b->fd >= 0 && s->keep)
+			kept_add(s->kept, l->name, b->fd, path);
 		if (b->listener != NULL)
 			listener_free(&b->listener);
 		else if (b->fd >= 0)
 			close(b->fd);
-		if (b->fd >= 0 && l->is_unix && !b->inherited)
-			unlink(l->address);
+		if (b->fd >= 0 && path != NULL && !s->keep)
+			unlink(path);
 		b->fd = -1;
 	}
 }
 
 void prepare_unlink(struct service *s)
 {
-	if (s->control_bound)
-		unlink(s->daemon.settings->control_socket);
+	const char *path = s->control_bound ? s->daemon.settings->control_socket : NULL;
+
+	if (s->control_fd >= 0 && s->keep)
+		kept_add(s->kept, s->daemon.settings->control_socket, s->control_fd, path);
+	else if (path != NULL)
+		unlink(path);
 	s->control_bound = false;
 }
 
@@ -62,10 +69,13 @@ static int bind_one(struct service *s, struct bound *b, struct inherited *inheri
                     struct bytes *error)
 {
 	const struct listener_settings *l = &s->daemon.settings->listeners[b->index];
+	bool ours = false;
 
-	b->fd = inherited_take(inherited, l);
+	b->fd = kept_take(s->kept, l->name, &ours);
+	if (b->fd < 0)
+		b->fd = inherited_take(inherited, l);
 	if (b->fd >= 0)
-		b->inherited = true;
+		b->inherited = !ours;
 	else if (!l->is_unix)
 		b->fd = listener_bind_tcp(l->address, l->port, error);
 	else if (make_parent(l->address, s->daemon.settings, error) == 0)
@@ -79,7 +89,9 @@ static int bind_control(struct service *s, struct inherited *inherited, struct b
 {
 	const struct settings *settings = s->daemon.settings;
 
-	s->control_fd = inherited_take_unix(inherited, settings->control_socket);
+	s->control_fd = kept_take(s->kept, settings->control_socket, &s->control_bound);
+	if (s->control_fd < 0)
+		s->control_fd = inherited_take_unix(inherited, settings->control_socket);
 	if (s->control_fd >= 0)
 		return 0;
 	if (make_parent(settings->control_socket, settings, error) < 0)
@@ -132,6 +144,8 @@ int prepare_sockets(struct service *s, struct bytes *error)
 		return -1;
 	rc = bind_all(s, inherited, error);
 	inherited_free(&inherited);
+	if (rc == 0)
+		kept_release(s->kept); /* what no listener asks for any more */
 	return rc;
 }
 

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* reload.c - what SIGHUP renews: the certificates of the listeners.
+/* reload.c - what SIGHUP and `penstock reload` renew.
  *
- * A context is made from the files and checked before anybody sees it; then each worker gets it by
- * its channel and uses it for the next handshake. Connections go on with what they have. The
- * settings themselves are not read again.
+ * Settings that read as before: the certificates of the listeners and the secrets of the providers
+ * are taken anew, and nothing else notices. Other settings: an orderly stop, then a start with
+ * them in the same process on the same sockets (daemon.c), so that no client is refused. Wrong
+ * settings change nothing.
  */
 #include "base/log.h"
+#include "base/memory.h"
+#include "fetch/fetch.h"
+#include "notify.h"
 #include "service.h"
 #include "worker.h"
 
-/* True: the listener has a new context. */
-static bool reload_one(struct service *s, size_t i)
+/* True: the listener has a new context. A context is made from the files and checked before anybody
+ * sees it; then each worker gets it by its channel and uses it for the next handshake. */
+static bool renew_certificate(struct service *s, size_t i)
 {
 	struct daemon *d = &s->daemon;
 	const char *name = d->settings->listeners[i].name;
@@ -33,13 +38,79 @@ static bool reload_one(struct service *s, size_t i)
 	return true;
 }
 
-void reload_certificates(struct service *s)
+static void renew_certificates(struct service *s)
 {
 	const struct settings *settings = s->daemon.settings;
 	size_t count = 0;
 
 	for (size_t i = 0; i < settings->listener_count; i++)
-		if (settings->listeners[i].tls != LISTENER_TLS_OFF && reload_one(s, i))
+		if (settings->listeners[i].tls != LISTENER_TLS_OFF && renew_certificate(s, i))
 			count++;
-	log_info("reloaded certificates=%zu (other settings: stop and start to apply them)", count);
+	log_info("reloaded certificates=%zu", count);
+}
+
+/* What -n prints is all that there is to settings but their secrets, which fetch/ reads itself. */
+static bool same(const struct settings *a, const struct settings *b)
+{
+	struct bytes first = { 0 }, second = { 0 };
+	bool equal;
+
+	settings_print(a, &first);
+	settings_print(b, &second);
+	equal = span_equal(bytes_span(&first), bytes_span(&second));
+	bytes_release(&first);
+	bytes_release(&second);
+	return equal;
+}
+
+/* The spool of --spool none goes on: what is in it is nowhere else. */
+static void take_temporary_spool(const struct settings *now, struct settings *next)
+{
+	if (now->spool_temporary && next->spool_temporary)
+		next->spool_path = memory_text(now->spool_path);
+}
+
+/* What Type=notify-reload of systemd waits for. */
+static void tell_manager(const struct clock *clock)
+{
+	struct bytes state = { 0 };
+
+	bytes_printf(&state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic(clock));
+	notify(bytes_text(&state));
+	bytes_release(&state);
+}
+
+int reload_begin(struct service *s, struct bytes *error)
+{
+	const struct settings *now = s->daemon.settings;
+	bool stopping = s->stage != STAGE_RUNNING;
+	struct settings *next;
+
+	if (stopping && s->next == NULL)
+		return 0; /* for good */
+	next = s->options->load(s->options->context, error);
+	if (!stopping && (next == NULL || same(now, next))) {
+		renew_certificates(s);
+		fetch_forget(s->daemon.fetch);
+	}
+	if (next == NULL)
+		return -1;
+	if (!stopping && same(now, next)) {
+		settings_release(&next);
+		return 0;
+	}
+	take_temporary_spool(now, next);
+	settings_release(&s->next);
+	s->next = next;
+	s->keep = true;
+	tell_manager(s->daemon.clock);
+	stop_begin(s, "reload");
+	return 0;
+}
+
+void reload_forget(struct service *s)
+{
+	settings_release(&s->next);
+	s->keep = false;
+	notify("STOPPING=1");
 }

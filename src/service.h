@@ -6,6 +6,7 @@
 
 #include "daemon.h"
 #include "inbox/inbox.h"
+#include "kept.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "web/web.h"
@@ -22,10 +23,15 @@ struct bound {
 
 struct service {
 	struct daemon daemon;
+	const struct daemon_options *options;
+	struct settings *next; /* a reload: what to go on with; NULL: none */
+	struct kept *kept;     /* sockets of the run before, and for the run after: */
+	bool keep;             /* there will be one */
 	struct loop *loop;
 	struct bound *bounds;
 	int control_fd;
 	bool control_bound; /* its path is ours to unlink */
+	bool again;         /* it has run before, with other settings */
 	struct web *web;
 	struct follower *follower;
 	size_t next_worker;
@@ -40,7 +46,8 @@ struct service {
 
 /* prepare.c: each returns 0, or -1 with *error. */
 int prepare_sockets(struct service *s, struct bytes *error); /* binds everything */
-void prepare_close(struct service *s);  /* closes listeners, unlinks their Unix sockets */
+/* Closes listeners, unlinks their Unix sockets; with s->keep they go on in s->kept. */
+void prepare_close(struct service *s);
 void prepare_unlink(struct service *s); /* the control socket's path */
 /* Opens the spool, numbers inboxes and routes. */
 int prepare_spool(struct service *s, struct bytes *error);
@@ -53,8 +60,10 @@ int prepare_own_tls(struct daemon *d, struct bytes *error);
 int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **context_r,
                          struct bytes *error);
 
-/* reload.c: reads the certificates of all listeners again; what is wrong leaves the old one. */
-void reload_certificates(struct service *s);
+/* reload.c: reads settings, certificates and secrets again. 0, or -1 with *error: the settings are
+ * wrong, and the old ones stay. */
+int reload_begin(struct service *s, struct bytes *error);
+void reload_forget(struct service *s); /* the stop that has begun is the last one */
 /* logins.c */
 int logins_start(struct service *s, struct bytes *error); /* on the main loop */
 void logins_stop(struct service *s);                      /* no check waits any more */

@@ -11,6 +11,8 @@ penstockd_sources = \
 	src/dispatcher.h \
 	src/dispatcher_ports.c \
 	src/dispatcher_private.h \
+	src/kept.c \
+	src/kept.h \
 	src/notify.c \
 	src/notify.h \
 	src/logins.c \

@@ -15,6 +15,8 @@
  * back from them may take to be recorded. */
 #define QUIT_PATIENCE_US   (5 * CLOCK_SEC)
 #define RECORD_PATIENCE_US (10 * CLOCK_SEC)
+/* New clients wait for the end of a reload: not longer than the greeting of a busy server takes. */
+#define RELOAD_PATIENCE_US (10 * CLOCK_SEC)
 
 /* Between the 250 of the last message of --exit-after and 421: programs that send mail take a 421
  * in answer to QUIT for a failure. */
@@ -123,14 +125,19 @@ void stop_idle(void *context)
 
 void stop_begin(struct service *s, const char *why)
 {
+	int64_t patience = s->daemon.settings->stop_timeout_us;
+
 	if (s->stage != STAGE_RUNNING)
 		return;
 	timer_stop(&s->soon);
 	timer_stop(&s->tidy);
 	log_info("stopping reason=%s", why);
-	notify("STOPPING=1");
+	if (s->keep && patience > RELOAD_PATIENCE_US)
+		patience = RELOAD_PATIENCE_US;
+	if (!s->keep)
+		notify("STOPPING=1");
 	prepare_close(s);
-	stage_enter(s, STAGE_DRAINING, s->daemon.settings->stop_timeout_us);
+	stage_enter(s, STAGE_DRAINING, patience);
 	for (size_t i = 0; i < s->daemon.worker_count; i++)
 		worker_drain(s->daemon.workers[i]);
 	dispatcher_drain(s->daemon.dispatcher);

@@ -20,7 +20,10 @@ static void file_load(struct settings *s, const struct overrides *over, bool sys
 	struct bytes path = { 0 };
 
 	if (over->file != NULL) {
-		config_parse(s, over->file, problems);
+		char *named = overrides_path(over, over->file);
+
+		config_parse(s, named, problems);
+		free(named);
 		return;
 	}
 	if (default_file(&path, system) != 0)
@@ -39,7 +42,7 @@ static void file_load(struct settings *s, const struct overrides *over, bool sys
 static void settings_build(struct settings *s, const struct overrides *over,
                            struct problems *problems)
 {
-	bool system = geteuid() == 0;
+	bool system = geteuid() == 0 || over->as_root;
 
 	if (!over->catch_all && over->relay == NULL)
 		file_load(s, over, system, problems);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "config/private.h"
@@ -346,6 +347,9 @@ int overrides_parse(struct overrides *over_r, int argc, char **argv, char **envi
 {
 	memset(over_r, 0, sizeof(*over_r));
 	*action_r = ACTION_RUN;
+	over_r->as_root = geteuid() == 0;
+	if (getcwd(over_r->directory, sizeof(over_r->directory)) == NULL)
+		over_r->directory[0] = '\0'; /* it is gone: relative paths fail by themselves */
 	if (environment_read(over_r, environment, action_r, error) != 0 ||
 	    arguments_read(over_r, argc, argv, action_r, error) != 0) {
 		overrides_release(over_r);

@@ -112,42 +112,47 @@ static void listeners_apply(struct settings *s, const struct overrides *over,
 
 /* --- in every mode --- */
 
-/* The command line is written where one stands; the daemon may go elsewhere. */
-static char *absolute(const char *path)
+char *overrides_path(const struct overrides *over, const char *path)
 {
-	char here[PATH_MAX];
 	struct bytes whole = { 0 };
 	char *text;
 
-	if (*path == '/' || getcwd(here, sizeof(here)) == NULL)
+	if (*path == '/' || over->directory[0] == '\0')
 		return memory_text(path);
-	bytes_printf(&whole, "%s/%s", here, path);
+	bytes_printf(&whole, "%s/%s", over->directory, path);
 	text = memory_text(bytes_text(&whole));
 	bytes_release(&whole);
 	return text;
 }
 
-static void apply_path(struct settings *s, enum section section, const char *name, const char *path,
-                       const char *argument, struct problems *problems)
+static void spool_apply(struct settings *s, const struct overrides *over, struct problems *problems)
 {
-	char *whole = absolute(path);
+	char *path;
 
-	apply(s, section, 0, name, whole, argument, problems);
-	free(whole);
-}
-
-static void spool_apply(struct settings *s, const char *spool, struct problems *problems)
-{
-	if (spool == NULL)
+	if (over->spool == NULL)
 		return;
-	if (strcmp(spool, "none") != 0) {
-		apply_path(s, SECTION_SPOOL, "path", spool, "--spool", problems);
+	if (strcmp(over->spool, "none") != 0) {
+		path = overrides_path(over, over->spool);
+		apply(s, SECTION_SPOOL, 0, "path", path, "--spool", problems);
+		free(path);
 		return;
 	}
 	if (s->mode != MODE_CATCH)
 		problem(problems, "--spool: none goes with --catch: a relay would lose the mail it "
 		                  "accepted");
 	s->spool_temporary = true;
+}
+
+static void socket_apply(struct settings *s, const struct overrides *over,
+                         struct problems *problems)
+{
+	char *path;
+
+	if (over->socket == NULL)
+		return;
+	path = overrides_path(over, over->socket);
+	apply(s, SECTION_CONTROL, 0, "socket", path, "--socket", problems);
+	free(path);
 }
 
 static void print_apply(struct settings *s, const char *mode, struct problems *problems)
@@ -208,13 +213,12 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 		listeners_apply(s, over, problems);
 	if (over->relay != NULL)
 		relay_apply(s, over, problems);
-	spool_apply(s, over->spool, problems);
-	if (over->socket != NULL)
-		apply_path(s, SECTION_CONTROL, "socket", over->socket, "--socket", problems);
+	spool_apply(s, over, problems);
+	socket_apply(s, over, problems);
 	print_apply(s, over->print, problems);
 	exit_after_apply(s, over->exit_after, problems);
 	if (over->save != NULL)
-		s->save = absolute(over->save);
+		s->save = overrides_path(over, over->save);
 	/* Started by hand or by a container: somebody watches. */
 	s->foreground = over->foreground || over->catch_all || over->relay != NULL;
 }

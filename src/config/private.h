@@ -206,6 +206,8 @@ void config_parse_preset(struct settings *s, size_t provider, const char *file, 
 /* The text of a file; -1 and a problem when it cannot be read. */
 int config_file_read(const char *file, struct bytes *text, struct problems *problems);
 void presets_apply(struct settings *s, struct problems *problems);
+/* A path of the command line, whole; the caller frees it. */
+char *overrides_path(const struct overrides *over, const char *path);
 void overrides_apply(struct settings *s, const struct overrides *over, struct problems *problems);
 void defaults_apply(struct settings *s, const struct overrides *over, bool system,
                     struct problems *problems);

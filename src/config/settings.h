@@ -9,6 +9,7 @@
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 
+#include <limits.h>
 #include <regex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -270,6 +271,10 @@ struct settings {
 /* What the command line and the environment say; NULL and 0: not said. */
 struct overrides {
 	const char *file; /* -f */
+	/* Where and as whom the daemon was started: it goes elsewhere, and may become another, but
+	 * settings that are read again mean the same. */
+	char directory[PATH_MAX];
+	bool as_root;
 	bool catch_all;
 	const char *relay;
 	struct text_list smtp, smtps, http, rate;

@@ -99,6 +99,11 @@ static void move(struct attempt *attempt, const struct route *const *routes,
 	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u", id, attempt->n, d->queue,
 	         t->now->queue);
 	pass_forget(attempt->relay, attempt->id, attempt->n);
+	/* Its new line may be looked at, and found in flight, before the attempt ends: which then
+	 * tells that line once more. */
+	attempt->row.queue = t->now->queue;
+	attempt->row.priority = t->now->priority;
+	attempt->due_again_us = t->now->due_us;
 	outcome_send(attempt, t, false);
 }
 

@@ -35,6 +35,7 @@ system_files = \
 	tests/system/test_real_smarthosts.py \
 	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
+	tests/system/test_reload.py \
 	tests/system/test_power.py \
 	tests/system/test_programs.py \
 	tests/system/test_secrets.py \
