@@ -186,12 +186,12 @@ static void inboxes_apply(struct settings *s)
 /* Every provider that leads somewhere else, in order; an inbox is chosen by name only. */
 static void via_apply(struct settings *s, struct route_settings *r, size_t provider_count)
 {
-	if (r->via.count > 0)
+	if (r->via_written.count > 0)
 		return;
 	for (size_t i = 0; i < provider_count; i++) {
 		const struct provider_settings *p = &s->providers[i];
 		if (p->url == NULL || strncmp(p->url, "inbox:", 6) != 0)
-			text_list_add(&r->via, p->name);
+			text_list_add(&r->via_written, p->name);
 	}
 }
 
@@ -200,7 +200,7 @@ static void routes_apply(struct settings *s, size_t provider_count)
 	if (s->mode == MODE_CATCH) {
 		struct route_settings *r =
 			section_target(s, SECTION_ROUTE, section_add(s, SECTION_ROUTE, "catch"));
-		text_list_add(&r->via, "inbox");
+		text_list_add(&r->via_written, "inbox");
 	} else if (s->route_count == 0 && provider_count > 0) {
 		section_add(s, SECTION_ROUTE, "default");
 	}

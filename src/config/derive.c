@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "config/values.h"
 
 #define PORT_SUBMISSIONS     465  /* RFC 8314 3.3 */
@@ -84,6 +85,43 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 	provider_tls_derive(s, index, p);
 }
 
+/* ---- routes ---- */
+
+#define WEIGHT_MAX 1000 /* finer shares are none */
+
+/* "name:weight", or a name alone. */
+static void via_derive(struct route_settings *r, const char *written, const struct place *place,
+                       struct problems *problems)
+{
+	const char *colon = strchr(written, ':'), *text = colon == NULL ? "" : colon + 1;
+	char *name = memory_text_of(written, strcspn(written, ":"));
+	uint64_t weight = 1;
+
+	if (colon != NULL && r->balance != BALANCE_WEIGHT)
+		problem_at(problems, place,
+		           "\"%.80s\": a weight goes with balance = \"weight\": write it, too, or "
+		           "the name alone",
+		           written);
+	else if (colon != NULL && (number_read(&weight, &text) != 0 || *text != '\0' ||
+	                           weight == 0 || weight > WEIGHT_MAX))
+		problem_at(problems, place,
+		           "\"%.80s\": write a weight from 1 to %d, as in \"%.60s:3\"", written,
+		           WEIGHT_MAX, name);
+	r->weights = memory_grow(r->weights, r->via.count + 1, sizeof(*r->weights));
+	r->weights[r->via.count] = (size_t)weight;
+	text_list_add(&r->via, name);
+	free(name);
+}
+
+static void route_derive(struct settings *s, size_t index, struct problems *problems)
+{
+	struct place place = { s, SECTION_ROUTE, index, "via" };
+	struct route_settings *r = &s->routes[index];
+
+	for (size_t i = 0; i < r->via_written.count; i++)
+		via_derive(r, r->via_written.items[i], &place, problems);
+}
+
 /* ---- sizes ---- */
 
 /* The most that some provider of the route takes; 0: nobody says. */
@@ -124,5 +162,7 @@ void endpoints_derive(struct settings *s, struct problems *problems)
 		listener_derive(s, i, problems);
 	for (size_t i = 0; i < s->provider_count; i++)
 		provider_derive(s, i, problems);
+	for (size_t i = 0; i < s->route_count; i++)
+		route_derive(s, i, problems);
 	sizes_derive(s);
 }

@@ -59,6 +59,12 @@ static const struct choice bounce_choices[] = {
 	{ "log", false, false },
 	{ NULL, 0, false },
 };
+static const struct choice balance_choices[] = {
+	{ "order", BALANCE_ORDER, false },
+	{ "weight", BALANCE_WEIGHT, false },
+	{ "least-busy", BALANCE_LEAST_BUSY, false },
+	{ NULL, 0, false },
+};
 static const struct choice return_choices[] = {
 	{ "headers", false, false },
 	{ "full", true, false },
@@ -261,7 +267,8 @@ static const struct setting route_options[] = {
 	{ "login", ROUTE_LIST(login) },
 	{ "listener", ROUTE_LIST(listener) },
 	{ "header", ROUTE_LIST(header) },
-	{ "via", ROUTE_LIST(via) },
+	{ "via", ROUTE_LIST(via_written) },
+	{ "balance", SETTING_CHOICE, ROUTE(balance), 0, 0, 0, balance_choices, "order" },
 	{ "priority", SETTING_PRIORITY, ROUTE(priority), 0, -9, 9, NULL, "0" },
 	{ "retry", SETTING_DURATIONS, ROUTE(retry_us), ROUTE(retry_count), SECONDS(1), CLOCK_DAY,
 	  NULL, "1min,5min,15min,1h" },
@@ -274,7 +281,6 @@ static const struct setting route_options[] = {
 	{ "stick", SETTING_DURATION, ROUTE(stick_us), 0, 0, 30 * CLOCK_DAY, NULL, "1h" },
 	{ "rate-per-sender", SETTING_RATES, ROUTE(sender_rates), ROUTE(sender_rate_count), 0, 0,
 	  NULL, NULL },
-	{ "balance", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "copy", SETTING_TEXT, ROUTE(copy), 0, 0, 0, NULL, NULL },
 	{ "delay-warning", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	{ "warm-up", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },

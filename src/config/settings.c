@@ -86,7 +86,9 @@ static void route_release(struct route_settings *r)
 	text_list_release(&r->login);
 	text_list_release(&r->listener);
 	text_list_release(&r->header);
+	text_list_release(&r->via_written);
 	text_list_release(&r->via);
+	free(r->weights);
 	free(r->copy);
 	free(r->retry_us);
 	free(r->rates);

@@ -46,6 +46,7 @@ enum provider_auth {
 	PROVIDER_AUTH_COUNT
 };
 enum provider_kind { PROVIDER_SMTP, PROVIDER_INBOX, PROVIDER_DISCARD };
+enum route_balance { BALANCE_ORDER, BALANCE_WEIGHT, BALANCE_LEAST_BUSY };
 enum rate_unit { RATE_MESSAGES, RATE_RECIPIENTS };
 enum print_mode { PRINT_OFF, PRINT_LINE, PRINT_HEADERS, PRINT_FULL, PRINT_JSON };
 
@@ -205,9 +206,12 @@ struct route_settings {
 	char *name;
 	struct text_list sender, recipient, login, listener; /* patterns; empty: any */
 	struct text_list header;                             /* "Name: pattern"; empty: any */
+	struct text_list via_written;                        /* as "name" or "name:weight" */
 	struct text_list via;                                /* provider names, in order */
-	int priority;                                        /* -9..9 */
-	int64_t *retry_us;                                   /* the last one repeats */
+	size_t *weights;                                     /* of each; NULL: all are equal */
+	enum route_balance balance;
+	int priority;      /* -9..9 */
+	int64_t *retry_us; /* the last one repeats */
 	size_t retry_count;
 	int64_t expire_us;
 	int64_t stick_us;   /* after a failover, before going back */

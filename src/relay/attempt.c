@@ -199,8 +199,10 @@ void attempt_resume(struct attempt *attempt)
 	if (queue == NULL || queue->pool == NULL || relay->stopping ||
 	    attempt->row.time_us > relay_wall(relay))
 		attempt_put_back(attempt);
-	else if (pool_allowed(attempt, queue->pool))
+	else if (pool_allowed(attempt, queue->pool)) {
 		attempt_park(attempt, queue->pool, false);
+		balance_took(relay, queue, queue->pool);
+	}
 }
 
 static struct attempt *choose(struct pool *pool)
@@ -232,8 +234,10 @@ static struct attempt *choose(struct pool *pool)
 			break;
 		}
 		attempt = attempt_new(relay, &row, delivery);
-		if (pool_allowed(attempt, pool))
+		if (pool_allowed(attempt, pool)) {
+			balance_took(relay, queue, pool);
 			return attempt;
+		}
 	}
 	return NULL;
 }

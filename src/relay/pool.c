@@ -448,6 +448,7 @@ static bool pool_step(struct pool *pool)
 		when = pool->paused_until_us + GRANT_LEAD;
 	if (when > relay_now(relay) + GRANT_LEAD) {
 		pool_wake_at(pool, when - GRANT_LEAD);
+		balance_yield(pool, when);
 		return false;
 	}
 	peer = pool_peer(pool);

@@ -256,6 +256,16 @@ struct pool *pass_target(const struct attempt *attempt, const struct pool *pool)
 void pass_forget(struct relay *relay, uint64_t id, uint32_t n);
 void pass_release(struct relay *relay);
 
+/* ---- balance.c: whose turn it is among a route's providers -------------------- */
+
+void balance_init(struct queue *queue); /* after its providers are known */
+/* That provider has taken a mail of the queue. */
+void balance_took(struct relay *relay, struct queue *queue, const struct pool *pool);
+/* It can take nothing before that time: when that is long, others have its turns. */
+void balance_yield(struct pool *pool, int64_t when_us);
+/* A provider was set aside or came back: which one each queue uses. */
+void relay_choose_pools(struct relay *relay);
+
 /* ---- budget.c: the limits of a delivery -------------------------------------- */
 
 /* What a count in the spool is of; stored, so never renumbered. */
@@ -347,8 +357,6 @@ static inline int64_t relay_now(const struct relay *relay)
 }
 
 void relay_pump(struct relay *relay); /* lets everything that can leave, leave */
-/* A provider was set aside or came back: which one each queue uses. */
-void relay_choose_pools(struct relay *relay);
 struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */
 void relay_news(struct relay *relay, const struct delivery *line, int64_t due_us);

@@ -76,6 +76,7 @@ void queues_release(struct queues *q)
 	table_free(&q->lines);
 	for (size_t i = 0; i < q->count; i++) {
 		free(q->items[i].via);
+		free(q->items[i].shares);
 		limit_free(&q->items[i].limit);
 	}
 	free(q->items);

@@ -16,6 +16,7 @@
 #define QUEUE_PRIORITIES 19 /* -9..9 */
 
 struct pool;
+struct share;
 struct limit;
 
 /* One route's queue. */
@@ -23,7 +24,8 @@ struct queue {
 	const struct route *route;
 	struct pool **via; /* its providers, in order */
 	size_t via_count;
-	struct pool *pool;                   /* the first that is not set aside; NULL: none */
+	struct share *shares;                /* of each, by weight or load; NULL: in order */
+	struct pool *pool;                   /* whose turn it is; NULL: all are set aside */
 	struct list ready[QUEUE_PRIORITIES]; /* of struct line; 0 is priority 9 */
 	uint32_t ready_mask;                 /* which of them are not empty */
 	int64_t stick_until_us;              /* monotonic; it does not go back before */

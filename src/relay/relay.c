@@ -88,29 +88,6 @@ static void housekeeping(void *context)
 	relay_pump(relay);
 }
 
-/* The first that can be used; but after a failover it stays for a while where it went, so that a
- * provider that comes and goes does not take the mail with it. */
-static void queue_choose_pool(struct relay *relay, struct queue *queue)
-{
-	int64_t now = relay_now(relay);
-	struct pool *first = NULL, *was = queue->pool;
-
-	for (size_t k = 0; k < queue->via_count && first == NULL; k++)
-		if (!queue->via[k]->health.aside)
-			first = queue->via[k];
-	if (was != NULL && !was->health.aside && now < queue->stick_until_us)
-		return;
-	queue->pool = first;
-	if (first != NULL && first != was && first != queue->via[0])
-		queue->stick_until_us = now + queue->route->settings->stick_us;
-}
-
-void relay_choose_pools(struct relay *relay)
-{
-	for (size_t i = 0; i < relay->queues.count; i++)
-		queue_choose_pool(relay, &relay->queues.items[i]);
-}
-
 struct pool *relay_pool(struct relay *relay, uint32_t number)
 {
 	for (size_t i = 0; i < relay->pool_count; i++)
@@ -153,6 +130,7 @@ static void queue_init(struct queue *queue, struct relay *relay, const struct ro
 		if (pool != NULL)
 			queue->via[queue->via_count++] = pool;
 	}
+	balance_init(queue);
 }
 
 static void make_pools(struct relay *relay)

@@ -2,6 +2,7 @@
 relay_sources = \
 	src/relay/adapt.c \
 	src/relay/attempt.c \
+	src/relay/balance.c \
 	src/relay/bounce.c \
 	src/relay/bounce.h \
 	src/relay/budget.c \

@@ -4,7 +4,7 @@
 import pytest
 
 from penstock import wait_until
-from smarthost import Smarthost
+from smarthost import Fault, Smarthost
 
 
 @pytest.fixture
@@ -55,6 +55,34 @@ def test_a_route_on_the_header(start, tmp_path, hosts):
     daemon.drained()
     assert subjects(hosts[1]) == ["one", "three"]
     assert subjects(hosts[0]) == ["four", "two"]
+
+
+def test_shares_by_weight(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts,
+                    'route "all" { via = { "p0:3", "p1:1", "p2:2" } balance = "weight" }')
+    with daemon.smtp() as client:
+        for n in range(600):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+    daemon.drained()
+    assert [len(host.messages) for host in hosts] == [300, 100, 200]
+    hosts[1].stop()
+    with daemon.smtp() as client:
+        for n in range(50):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: more {n}\r\n\r\nhi\r\n")
+    daemon.drained()
+    assert len(hosts[0].messages) + len(hosts[2].messages) == 550
+
+
+def test_the_slow_one_gets_less(start, tmp_path, hosts):
+    hosts[0].faults.append(Fault("DOT", delay=0.2))
+    daemon = routes(start, tmp_path, hosts, 'route "all" { balance = "least-busy" }',
+                    {n: "connections = 2" for n in range(3)})
+    with daemon.smtp() as client:
+        for n in range(300):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
+    daemon.drained()
+    assert sum(len(host.messages) for host in hosts) == 300
+    assert 0 < len(hosts[0].messages) < min(len(hosts[1].messages), len(hosts[2].messages))
 
 
 def test_a_copy_stays_in_the_inbox(start, tmp_path, hosts):

@@ -165,6 +165,20 @@ static void routes(void **state)
 		{ "route \"r\" { }\n",
 		  "t.conf:1: route \"r\": via: names no provider, and there is "
 		  "none to take: write via = { \"NAME\" }" },
+		{ P "route \"r\" { via = { \"p:3\" } }\n",
+		  "t.conf:2: route \"r\": via: \"p:3\": a weight goes with balance = \"weight\": "
+		  "write it, too, or the name alone" },
+		{ P "route \"r\" { via = { \"p:0\" } balance = \"weight\" }\n",
+		  "t.conf:2: route \"r\": via: \"p:0\": write a weight from 1 to 1000, as in "
+		  "\"p:3\"" },
+		{ P "route \"r\" { via = { \"p:3x\" } balance = \"weight\" }\n",
+		  "t.conf:2: route \"r\": via: \"p:3x\": write a weight from 1 to 1000, as in "
+		  "\"p:3\"" },
+		{ P "route \"r\" { via = { \"p:3\", \"p:1\" } balance = \"weight\" }\n",
+		  "t.conf:2: route \"r\": via: \"p\" is named twice" },
+		{ P "route \"r\" { via = { \"p\" } balance = \"even\" }\n",
+		  "t.conf:2: route \"r\": balance = \"even\": write \"order\" or \"weight\" or "
+		  "\"least-busy\"" },
 		{ P "route \"r\" {\n copy = \"q\"\n}\n",
 		  "t.conf:3: route \"r\": copy: there is no inbox \"q\": write \"inbox\", "
 		  "\"inbox:NAME\" with an inbox \"NAME\" { }, or the name of a provider that is an "
@@ -195,6 +209,10 @@ static void routes(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		config_case_refused(bad[i].text, bad[i].message);
 	config_case_taken("route \"r\" { via = { \"inbox\" } }\n", NULL);
+	config_case_taken(P
+	                  "provider \"q\" { url = \"smtp://mx\" }\nroute \"r\" { via = { \"p:3\", "
+	                  "\"q\" } balance = \"weight\" }\n",
+	                  NULL);
 	config_case_taken("route \"r\" { via = { \"discard\" } copy = \"inbox\" }\n", NULL);
 	config_case_taken("inbox \"q\" { }\nprovider \"p\" { url = \"inbox:q\" }\n"
 	                  "route \"r\" { via = { \"p\" } copy = \"inbox\" }\n"

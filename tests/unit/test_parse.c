@@ -277,11 +277,10 @@ static void not_supported_yet(void **state)
 		{ "http {\n listen = { \"127.0.0.1:8025\" }\n}\n",
 		  "t.conf:1: http: not supported yet" },
 		{ "\nhttp { }\n", "t.conf:2: http: not supported yet" },
-		{ "route \"r\" {\n hold = true\n balance = \"order\"\n"
+		{ "route \"r\" {\n hold = true\n"
 		  " delay-warning = \"off\"\n warm-up = \"x\"\n}\n",
-		  "t.conf:3: route \"r\": balance: not supported yet\n"
-		  "t.conf:4: route \"r\": delay-warning: not supported yet\n"
-		  "t.conf:5: route \"r\": warm-up: not supported yet" },
+		  "t.conf:3: route \"r\": delay-warning: not supported yet\n"
+		  "t.conf:4: route \"r\": warm-up: not supported yet" },
 	};
 
 	(void)state;
