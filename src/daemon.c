@@ -456,6 +456,7 @@ int daemon_run(struct settings *settings, const struct daemon_options *options, 
 	bool again = false;
 	int rc;
 
+	loop_take_words();
 	for (;; again = true) {
 		rc = live(now, options, &kept, again, &next, error);
 		if (rc < 0 && before != NULL) {

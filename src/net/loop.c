@@ -57,6 +57,24 @@ static void alarm_rang(evutil_socket_t fd, short what, void *context)
 	loop->alarm_at = CLOCK_NEVER;
 }
 
+static void libevent_says(int severity, const char *text)
+{
+	if (severity >= EVENT_LOG_WARN)
+		log_warning("libevent says=%s", log_quoted(text));
+}
+
+static void libevent_ends(int status)
+{
+	log_error("libevent cannot go on status=%d", status);
+	exit(EX_SOFTWARE);
+}
+
+void loop_take_words(void)
+{
+	event_set_log_callback(libevent_says);
+	event_set_fatal_callback(libevent_ends);
+}
+
 struct loop *loop_new(const struct clock *clock)
 {
 	struct loop *loop = loop_make(clock);

@@ -18,6 +18,8 @@
 
 struct loop;
 
+/* Once, before threads run: what libevent has to say goes to our log, and its end is ours. */
+void loop_take_words(void);
 struct loop *loop_new(const struct clock *clock);
 struct loop *loop_new_set(struct clock_set *clock);
 /* What was made on it (streams, watches, timers) is freed before, but for what closes by itself. */
