@@ -121,6 +121,21 @@ def test_nothing_is_stranded_by_a_renamed_route_and_provider(start):
         daemon.drained()
 
 
+def test_a_rate_holds_across_reloads(start, sink):
+    daemon = start(provider='rate = { "10/2s" }')
+    with daemon.smtp() as client:
+        for n in range(30):
+            client.sendmail("a@example.com", [f"b{n}@example.org"], "Subject: x\r\n\r\nx\r\n")
+    for n in range(3):
+        wait_until(lambda: len(sink.messages) > n * 10, "the next ones")
+        rewrite(daemon, 'hostname = "', 'hostname = "x')
+        reload(daemon)
+    wait_until(lambda: len(sink.messages) == 30, "all messages")
+    times = sorted(sink.mail_times)
+    # Three quarters of a period: what was written apart may be read closer together.
+    assert all(later - earlier > 1.5 for earlier, later in zip(times, times[10:]))
+
+
 def test_sigterm_ends_a_reload(start):
     daemon = start()
     rewrite(daemon, 'hostname = "relay.test"', 'hostname = "renamed.test"')
