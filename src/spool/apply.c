@@ -16,7 +16,15 @@ struct holes {
 	uint64_t id;
 	uint32_t first_n;                 /* of group 1 */
 	const struct head_entry *entries; /* of group 1 and on */
+	int64_t time_us;                  /* of entries that have none */
 };
+
+static void fill_entry(unsigned char *value, const struct holes *holes)
+{
+	be64_store(value + ENTRY_ID_AT, holes->id);
+	if (be64_load(value + ENTRY_TIME_AT) == 0)
+		be64_store(value + ENTRY_TIME_AT, (uint64_t)holes->time_us);
+}
 
 static void fill_row(const struct row *row, unsigned char *key, unsigned char *value,
                      const struct holes *holes)
@@ -42,7 +50,12 @@ static void fill_row(const struct row *row, unsigned char *key, unsigned char *v
 	case TABLE_INBOX:
 		be64_store(key + INBOX_SEQ_AT, holes->entries[row->group - 1].sequence);
 		if (be16_load(key + INBOX_SEQ_AT + 8) == 0)
-			be64_store(value + ENTRY_ID_AT, holes->id);
+			fill_entry(value, holes);
+		break;
+	case TABLE_PART:
+	case TABLE_TEXT:
+	case TABLE_DIALOGUE:
+		be64_store(key + INBOX_SEQ_AT, holes->entries[row->group - 1].sequence);
 		break;
 	default:
 		be64_store(key, holes->id);
@@ -107,19 +120,57 @@ static int put_body(struct write *w, uint64_t blob, const struct put *put, uint3
 	return rc;
 }
 
+static int get_blob(struct write *w, uint64_t number, struct blob_record *blob_r)
+{
+	struct key key = key_of_blob(number);
+	struct span value;
+	int rc = write_get(w, TABLE_BLOB, &key, &value);
+
+	if (rc == 0 && record_parse_blob(value, blob_r) != 0)
+		rc = MDB_CORRUPTED;
+	return rc;
+}
+
+static int share_blob(struct write *w, uint64_t number)
+{
+	struct key key = key_of_blob(number);
+	struct blob_record blob;
+	struct record record;
+	int rc = get_blob(w, number, &blob);
+
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc; /* it was there when verified */
+	blob.references++;
+	record = record_of_blob(&blob);
+	return write_put_record(w, TABLE_BLOB, &key, &record);
+}
+
 static int put_blob(struct write *w, const struct put *put, uint64_t size)
 {
 	struct blob_record blob = { .references = 1, .size = size };
 	struct key key = key_of_blob(put->facts.blob);
 	struct record record;
-	int rc = put_body(w, put->facts.blob, put, &blob.pieces);
+	int rc = put->shares ? share_blob(w, put->facts.blob)
+	                     : put_body(w, put->facts.blob, put, &blob.pieces);
 
-	if (rc != 0)
+	if (rc != 0 || put->shares)
 		return rc;
+	w->tally.octets += size;
 	record = record_of_blob(&blob);
 	return write_put(w, TABLE_BLOB, value_of(key.bytes, key.length),
 	                 value_of(record.bytes, record.length),
 	                 put->first_piece == 0 ? MDB_APPEND : 0);
+}
+
+static int count_labels(struct write *w, const struct put_entry *entry)
+{
+	struct bytes labels = { 0 };
+	int rc;
+
+	labels_encode(entry->labels, entry->label_count, &labels);
+	rc = entry_count_labels(w, entry->inbox, bytes_span(&labels), true);
+	bytes_release(&labels);
+	return rc;
 }
 
 static int number_entries(struct write *w, const struct put *put, struct head *head)
@@ -129,9 +180,13 @@ static int number_entries(struct write *w, const struct put *put, struct head *h
 		uint32_t inbox = put->entries[i].inbox;
 		int rc = write_inbox(w, inbox, &tally);
 
+		if (rc == 0 && put->entries[i].label_count > 0)
+			rc = count_labels(w, &put->entries[i]);
 		if (rc != 0)
 			return rc;
 		tally->count++;
+		tally->unread++;
+		tally->octets += put->facts.size;
 		head->entries[i].inbox = inbox;
 		head->entries[i].sequence = ++tally->last_sequence;
 		inbox_set_add(&w->news, inbox, tally->last_sequence);
@@ -157,7 +212,10 @@ static int put_rows(struct write *w, struct put *put)
 		             .blob = put->facts.blob,
 		             .size = put->facts.size,
 		             .pieces = put->fact_rows };
-	struct holes holes = { .id = put->facts.id, .first_n = 1, .entries = head.entries };
+	struct holes holes = { .id = put->facts.id,
+		               .first_n = 1,
+		               .entries = head.entries,
+		               .time_us = clock_wall(w->sp->clock) };
 	int rc = number_entries(w, put, &head);
 
 	if (rc == 0)
@@ -168,7 +226,6 @@ static int put_rows(struct write *w, struct put *put)
 		rc = put_blob(w, put, put->facts.size);
 	w->tally.messages++;
 	w->tally.deliveries += put->delivery_count;
-	w->tally.octets += put->facts.size;
 	for (size_t i = 0; i < put->delivery_count; i++) {
 		put->deliveries[i]->id = put->facts.id;
 		put->deliveries[i]->n = (uint32_t)i + 1;
@@ -183,8 +240,13 @@ static bool put_is_valid(struct write *w, const struct put *put)
 {
 	struct key key = key_of_garbage(0, put->facts.blob);
 
-	if (put->delivery_count > SPOOL_DELIVERIES_MAX || put->entry_count > SPOOL_ENTRIES_MAX)
+	struct blob_record blob;
+
+	if (!put_is_bounded(w->sp, put))
 		return false;
+	if (put->shares)
+		return put->first_piece == 0 && put->body.length == 0 &&
+		       get_blob(w, put->facts.blob, &blob) == 0 && blob.size == put->facts.size;
 	return put->first_piece == 0 || write_get(w, TABLE_GARBAGE, &key, NULL) == 0;
 }
 
@@ -194,7 +256,7 @@ static int put_apply(struct write *w, struct put *put)
 	int rc = 0;
 
 	w->tally.last_id = put->facts.id = id;
-	if (put->first_piece == 0)
+	if (put->first_piece == 0 && !put->shares)
 		put->facts.blob = id;
 	/* Nobody holds it (its recipients are discarded): it is accepted and gone. */
 	if (put->delivery_count + put->entry_count == 0) {

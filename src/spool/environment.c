@@ -26,10 +26,11 @@
 #define MAP_MIN (UINT64_C(64) << 30)
 
 static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = "meta",   [TABLE_MESSAGE] = "message", [TABLE_BLOB] = "blob",
-	[TABLE_BODY] = "body",   [TABLE_GARBAGE] = "garbage", [TABLE_DELIVERY] = "delivery",
-	[TABLE_DUE] = "due",     [TABLE_CLAIM] = "claim",     [TABLE_INBOX] = "inbox",
-	[TABLE_QUOTA] = "quota", [TABLE_ALARM] = "alarm",
+	[TABLE_META] = "meta",   [TABLE_MESSAGE] = "message",   [TABLE_BLOB] = "blob",
+	[TABLE_BODY] = "body",   [TABLE_GARBAGE] = "garbage",   [TABLE_DELIVERY] = "delivery",
+	[TABLE_DUE] = "due",     [TABLE_CLAIM] = "claim",       [TABLE_INBOX] = "inbox",
+	[TABLE_QUOTA] = "quota", [TABLE_ALARM] = "alarm",       [TABLE_PART] = "part",
+	[TABLE_TEXT] = "text",   [TABLE_DIALOGUE] = "dialogue", [TABLE_LABEL] = "label",
 };
 static const char *const mode_names[] = { [SPOOL_RELAY] = "relay", [SPOOL_CATCH] = "catch" };
 
@@ -261,10 +262,10 @@ static int bury_interrupted(struct write *w)
 		uint8_t dead;
 
 		atomic_store(&w->sp->garbage, true);
+		if (found.length > 0 && found.data[0] != 0)
+			return 0;
 		if (key_parse_garbage(found, &dead, &blob) != 0)
 			return MDB_CORRUPTED;
-		if (dead != 0)
-			return 0;
 		key = key_of_garbage(1, blob);
 		rc = write_delete_here(w, TABLE_GARBAGE);
 		if (rc == 0)

@@ -66,6 +66,16 @@ struct key key_of_garbage(uint8_t dead, uint64_t blob)
 	return key;
 }
 
+struct key key_of_dead_extras(uint32_t inbox, uint64_t sequence)
+{
+	struct key key = { .length = 0 };
+
+	key_u8(&key, 2);
+	key_u32(&key, inbox);
+	key_u64(&key, sequence);
+	return key;
+}
+
 struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k)
 {
 	struct key key = { .length = 0 };
@@ -118,6 +128,18 @@ struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k)
 	return key;
 }
 
+struct key key_of_label(uint32_t inbox, struct span label)
+{
+	struct key key = { .length = 0 };
+	size_t length = label.length < SPOOL_LABEL_MAX ? label.length : SPOOL_LABEL_MAX;
+
+	key_u32(&key, inbox);
+	if (length > 0)
+		memcpy(key.bytes + key.length, label.data, length);
+	key.length += length;
+	return key;
+}
+
 struct key key_of_text(const char *text)
 {
 	struct key key = { .length = strnlen(text, KEY_MAX) };
@@ -158,6 +180,15 @@ int key_parse_garbage(struct span key, uint8_t *dead_r, uint64_t *blob_r)
 		return -1;
 	*dead_r = key.data[0];
 	*blob_r = be64_load(key.data + 1);
+	return 0;
+}
+
+int key_parse_dead_extras(struct span key, uint32_t *inbox_r, uint64_t *sequence_r)
+{
+	if (key.length != 13 || key.data[0] != 2)
+		return -1;
+	*inbox_r = be32_load(key.data + 1);
+	*sequence_r = be64_load(key.data + 5);
 	return 0;
 }
 
@@ -210,6 +241,15 @@ int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, ui
 	*inbox_r = be32_load(key.data);
 	*sequence_r = be64_load(key.data + INBOX_SEQ_AT);
 	*k_r = be16_load(key.data + 12);
+	return 0;
+}
+
+int key_parse_label(struct span key, uint32_t *inbox_r, struct span *label_r)
+{
+	if (key.length < 4 || key.length > KEY_MAX)
+		return -1;
+	*inbox_r = be32_load(key.data);
+	*label_r = span_of(key.data + 4, key.length - 4);
 	return 0;
 }
 

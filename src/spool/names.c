@@ -106,26 +106,47 @@ out:
 	return rc == 0 ? 0 : -1;
 }
 
-void spool_keep(struct spool *sp, uint32_t inbox, size_t keep)
+static struct keep *keep_find(struct spool *sp, uint32_t inbox)
 {
-	struct keep *k;
+	struct keep *k = atomic_load(&sp->keeps);
 
-	for (k = atomic_load(&sp->keeps); k != NULL; k = k->next)
-		if (k->inbox == inbox) {
-			atomic_store(&k->keep, keep);
-			return;
-		}
-	k = memory_new(sizeof(*k));
-	k->inbox = inbox;
-	k->keep = keep;
-	k->next = atomic_load(&sp->keeps);
-	atomic_store(&sp->keeps, k);
+	while (k != NULL && k->inbox != inbox)
+		k = k->next;
+	return k;
 }
 
-size_t spool_keep_of(struct spool *sp, uint32_t inbox)
+static struct keep *keep_of(struct spool *sp, uint32_t inbox)
 {
-	for (struct keep *k = atomic_load(&sp->keeps); k != NULL; k = k->next)
-		if (k->inbox == inbox)
-			return atomic_load(&k->keep);
-	return 0;
+	struct keep *k = keep_find(sp, inbox);
+
+	if (k != NULL)
+		return k;
+	k = memory_new(sizeof(*k));
+	k->inbox = inbox;
+	k->next = atomic_load(&sp->keeps);
+	atomic_store(&sp->keeps, k);
+	return k;
+}
+
+void spool_keep(struct spool *sp, uint32_t inbox, size_t keep)
+{
+	atomic_store(&keep_of(sp, inbox)->keep, keep);
+}
+
+void spool_keep_octets(struct spool *sp, uint32_t inbox, uint64_t octets)
+{
+	atomic_store(&keep_of(sp, inbox)->octets, octets);
+}
+
+bool spool_keep_exceeded(struct spool *sp, uint32_t inbox, const struct inbox_tally *tally)
+{
+	struct keep *k = keep_find(sp, inbox);
+	uint64_t keep, octets;
+
+	if (k == NULL)
+		return false;
+	keep = atomic_load(&k->keep);
+	octets = atomic_load(&k->octets);
+	return (keep > 0 && tally->count > keep) ||
+	       (octets > 0 && tally->octets > octets && tally->count > 1);
 }

@@ -7,6 +7,7 @@
  */
 #include "spool/private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,12 +152,10 @@ static void inbox_arrived(struct channel_item *item, void *receiver)
 		channel_post(watch->home, &watch->item);
 }
 
-static void tell_inbox(struct inbox_watch *watch, const struct inbox_set *inboxes)
+static void tell_one(struct inbox_watch *watch, const struct inbox_set *inboxes)
 {
 	bool post;
 
-	if (watch->home == NULL || inboxes->count == 0)
-		return;
 	pthread_mutex_lock(&watch->lock);
 	for (size_t i = 0; i < inboxes->count; i++)
 		inbox_set_add(&watch->gathered, inboxes->inboxes[i].inbox,
@@ -168,30 +167,46 @@ static void tell_inbox(struct inbox_watch *watch, const struct inbox_set *inboxe
 		channel_post(watch->home, &watch->item);
 }
 
-void watches_tell(struct spool *sp, struct due_set *due, struct inbox_set *inboxes)
+static void tell_inbox(struct inbox_watches *watches, struct inbox_set *inboxes)
+{
+	size_t count = inboxes->count > 0 ? atomic_load(&watches->count) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		tell_one(&watches->list[i], inboxes);
+	inboxes->count = 0;
+}
+
+void watches_tell(struct spool *sp, struct due_set *due, struct inbox_set *inboxes,
+                  struct inbox_set *gone)
 {
 	tell_due(&sp->due, due);
-	tell_inbox(&sp->inbox, inboxes);
+	tell_inbox(&sp->arrived, inboxes);
+	tell_inbox(&sp->retired, gone);
 	due_set_clear(due);
-	inboxes->count = 0;
 }
 
 void watches_init(struct spool *sp)
 {
 	pthread_mutex_init(&sp->due.lock, NULL);
-	pthread_mutex_init(&sp->inbox.lock, NULL);
 	sp->due.item.arrived = due_arrived;
-	sp->inbox.item.arrived = inbox_arrived;
+}
+
+static void inbox_watches_release(struct inbox_watches *watches)
+{
+	for (size_t i = 0; i < atomic_load(&watches->count); i++) {
+		pthread_mutex_destroy(&watches->list[i].lock);
+		free(watches->list[i].gathered.inboxes);
+		free(watches->list[i].given.inboxes);
+	}
 }
 
 void watches_release(struct spool *sp)
 {
 	pthread_mutex_destroy(&sp->due.lock);
-	pthread_mutex_destroy(&sp->inbox.lock);
 	due_set_release(&sp->due.gathered);
 	due_set_release(&sp->due.given);
-	free(sp->inbox.gathered.inboxes);
-	free(sp->inbox.given.inboxes);
+	inbox_watches_release(&sp->arrived);
+	inbox_watches_release(&sp->retired);
 }
 
 void spool_watch_due(struct spool *sp, struct channel *home,
@@ -203,11 +218,29 @@ void spool_watch_due(struct spool *sp, struct channel *home,
 	sp->due.home = home;
 }
 
-void spool_watch_inbox(struct spool *sp, struct channel *home,
-                       void (*news)(void *context, uint32_t inbox, uint64_t last_sequence),
+static void watch_add(struct inbox_watches *watches, struct channel *home, spool_inbox_news *news,
+                      void *context)
+{
+	size_t count = atomic_load(&watches->count);
+	struct inbox_watch *watch = &watches->list[count];
+
+	assert(count < WATCHES_MAX);
+	pthread_mutex_init(&watch->lock, NULL);
+	watch->item.arrived = inbox_arrived;
+	watch->home = home;
+	watch->news = news;
+	watch->context = context;
+	atomic_store(&watches->count, count + 1); /* the writer sees it whole */
+}
+
+void spool_watch_inbox(struct spool *sp, struct channel *home, spool_inbox_news *news,
                        void *context)
 {
-	sp->inbox.news = news;
-	sp->inbox.context = context;
-	sp->inbox.home = home;
+	watch_add(&sp->arrived, home, news, context);
+}
+
+void spool_watch_retired(struct spool *sp, struct channel *home, spool_inbox_news *news,
+                         void *context)
+{
+	watch_add(&sp->retired, home, news, context);
 }

@@ -45,6 +45,8 @@
 #define DISK_RESERVE      (UINT64_C(256) << 20)
 #define DISK_RESERVE_PART 20
 #define DISK_CHECK_EVERY  CLOCK_SEC
+/* Who wants to know what came into inboxes: the follower, the web, a test. */
+#define WATCHES_MAX       4
 
 /* The request is wrong (what it removes is not there): refused, the batch goes on. */
 #define REFUSED (-1)
@@ -65,10 +67,14 @@ enum table_number {
 	TABLE_INBOX,
 	TABLE_QUOTA,
 	TABLE_ALARM,
+	TABLE_PART, /* the extras of inbox entries: TABLE_PART + enum spool_extra */
+	TABLE_TEXT,
+	TABLE_DIALOGUE,
+	TABLE_LABEL,
 	TABLE_COUNT
 };
 
-#define KEY_MAX       32
+#define KEY_MAX       (4 + SPOOL_LABEL_MAX)
 /* Offsets of what the writer fills in: the id of the tables that begin with it, and others. */
 #define DUE_ID_AT     15
 #define DUE_N_AT      23
@@ -77,6 +83,8 @@ enum table_number {
 #define ALARM_ID_AT   8
 #define ALARM_N_AT    16
 #define ENTRY_ID_AT   3 /* in the value of an inbox entry's first row */
+#define ENTRY_TIME_AT 11
+#define ENTRY_READ_AT 27
 
 struct key {
 	unsigned char bytes[KEY_MAX];
@@ -87,23 +95,27 @@ struct key key_of_message(uint64_t id, uint16_t k);
 struct key key_of_blob(uint64_t blob);
 struct key key_of_body(uint64_t blob, uint32_t piece);
 struct key key_of_garbage(uint8_t dead, uint64_t blob);
+struct key key_of_dead_extras(uint32_t inbox, uint64_t sequence); /* in garbage, too */
 struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k);
 struct key key_of_due(const struct due_row *row);
 struct key key_of_claim(uint32_t provider, uint32_t slot);
 struct key key_of_alarm(const struct alarm *alarm);
-struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k);
-struct key key_of_text(const char *text); /* meta; cut at KEY_MAX */
+struct key key_of_entry(uint32_t inbox, uint64_t sequence, uint16_t k); /* and of its extras */
+struct key key_of_label(uint32_t inbox, struct span label);             /* cut at SPOOL_LABEL_MAX */
+struct key key_of_text(const char *text);                               /* meta; cut at KEY_MAX */
 struct key key_of_inbox_tally(uint32_t inbox);
 
 /* 0 or -1: not a key of that table. */
 int key_parse_message(struct span key, uint64_t *id_r, uint16_t *k_r);
 int key_parse_body(struct span key, uint64_t *blob_r, uint32_t *piece_r);
 int key_parse_garbage(struct span key, uint8_t *dead_r, uint64_t *blob_r);
+int key_parse_dead_extras(struct span key, uint32_t *inbox_r, uint64_t *sequence_r);
 int key_parse_delivery(struct span key, uint64_t *id_r, uint32_t *n_r, uint16_t *k_r);
 int key_parse_due(struct span key, struct due_row *row_r);
 int key_parse_claim(struct span key, struct claim *claim_r);
 int key_parse_alarm(struct span key, struct alarm *alarm_r);
 int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r);
+int key_parse_label(struct span key, uint32_t *inbox_r, struct span *label_r);
 /* The key after which the rows of the next line (queue, priority, class) begin; -1: none. */
 int key_of_next_line(const struct due_row *line, struct key *key_r);
 
@@ -131,7 +143,17 @@ struct tally {
 	uint64_t last_id, messages, deliveries, claims, entries, octets;
 };
 struct inbox_tally {
-	uint64_t last_sequence, count;
+	uint64_t last_sequence, count, unread, octets;
+};
+/* An inbox entry. Of version 3 and before it is as if read and weighs nothing. */
+struct entry_record {
+	uint64_t id;
+	int64_t time_us;
+	uint64_t size;
+	bool read;
+	uint16_t extra_rows[SPOOL_EXTRA_COUNT];
+	struct span labels;  /* an octet of length and the label, of each */
+	struct span summary; /* in the rows that were decoded */
 };
 
 #define RECORD_MAX (64 + SPOOL_ENTRIES_MAX * 12) /* the longest of the fixed records below */
@@ -144,6 +166,7 @@ struct record record_of_blob(const struct blob_record *blob);
 struct record record_of_claim(const struct claim *claim);
 struct record record_of_tally(const struct tally *tally);
 struct record record_of_inbox_tally(const struct inbox_tally *tally);
+struct record record_of_label(uint64_t count);
 
 /* 0, or -1 when the octets are not such a record. */
 int record_parse_head(struct span value, struct head *head_r);
@@ -151,14 +174,16 @@ int record_parse_blob(struct span value, struct blob_record *blob_r);
 int record_parse_claim(struct span value, struct claim *claim_r); /* all but its key's part */
 int record_parse_tally(struct span value, struct tally *tally_r);
 int record_parse_inbox_tally(struct span value, struct inbox_tally *tally_r);
+int record_parse_label(struct span value, uint64_t *count_r);
 
 /* Long records: version, number of rows, content; cut into rows by rows_of_long(). */
 void record_encode_facts(const struct message_facts *facts, struct bytes *out);
 void record_encode_delivery(const struct delivery *delivery, struct bytes *out);
-void record_encode_entry(struct span summary, struct bytes *out);
+void record_encode_entry(const struct entry_record *entry, struct bytes *out);
 int record_decode_facts(struct span value, struct message_facts *facts_r);
 int record_decode_delivery(struct span value, struct delivery *delivery_r);
-int record_decode_entry(struct span value, uint64_t *id_r, struct span *summary_r);
+/* From the first row alone: all but the end of the summary. */
+int record_decode_entry(struct span value, struct entry_record *entry_r);
 /* How many rows a long record has, from its first row; 0: not one. */
 uint16_t record_rows(struct span first_row);
 /* return_by_us of the delivery whose first row that is; 0: none. */
@@ -187,7 +212,10 @@ void rows_of_facts(struct bytes *rows, const struct message_facts *facts, size_t
 /* Of a delivery and, unless it is in flight, its due row. */
 void rows_of_delivery(struct bytes *rows, const struct delivery *delivery, uint16_t group,
                       bool with_due, bool append, size_t piece);
-void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group, size_t piece);
+void labels_encode(char *const *labels, size_t count, struct bytes *out);
+/* With its extras, of the message with these facts. */
+void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group,
+                   const struct message_facts *facts, size_t piece);
 
 /* ---- news (news.c) ------------------------------------------------------------------- */
 
@@ -223,20 +251,26 @@ struct inbox_watch {
 	struct inbox_set gathered, given;
 	bool posted;
 	struct channel *home;
-	void (*news)(void *context, uint32_t inbox, uint64_t last_sequence);
+	spool_inbox_news *news;
 	void *context;
+};
+struct inbox_watches {
+	struct inbox_watch list[WATCHES_MAX];
+	atomic_size_t count;
 };
 void watches_init(struct spool *sp);
 void watches_release(struct spool *sp);
-/* After a commit: what it added. Both sets are left empty. */
-void watches_tell(struct spool *sp, struct due_set *due, struct inbox_set *inboxes);
+/* After a commit: what it added and what retention took. The sets are left empty. */
+void watches_tell(struct spool *sp, struct due_set *due, struct inbox_set *inboxes,
+                  struct inbox_set *gone);
 
 /* ---- the spool --------------------------------------------------------------------- */
 
 struct keep {
 	struct keep *next;
 	uint32_t inbox;
-	_Atomic size_t keep;
+	_Atomic size_t keep;     /* 0: all */
+	_Atomic uint64_t octets; /* 0: all */
 };
 
 struct writer;
@@ -263,7 +297,7 @@ struct spool {
 	struct channel *channel;
 	struct writer *writer; /* NULL: not started */
 	struct due_watch due;
-	struct inbox_watch inbox;
+	struct inbox_watches arrived, retired;
 	void (*failed)(void *context, const char *why);
 	void *failed_context;
 };
@@ -273,6 +307,7 @@ enum request_kind {
 	REQUEST_CHUNK,
 	REQUEST_TRANSITION,
 	REQUEST_REMOVAL,
+	REQUEST_CHANGE,
 	REQUEST_DROP,
 	REQUEST_STOP
 };
@@ -281,8 +316,11 @@ struct drop {
 	uint64_t blob;
 };
 
-/* 0 (0: all) is what spool_keep() said, or never said. */
-size_t spool_keep_of(struct spool *sp, uint32_t inbox);
+/* Whether an inbox with that tally has more than spool_keep() and its kin said. */
+bool spool_keep_exceeded(struct spool *sp, uint32_t inbox, const struct inbox_tally *tally);
+/* What the asker promised of a put: else it is refused, and not encoded. */
+bool put_is_bounded(const struct spool *sp, const struct put *put);
+bool labels_are_good(char *const *labels, size_t count);
 void request_post(struct spool *sp, struct spool_request *request, enum request_kind kind,
                   enum spool_urgency urgency);
 
@@ -298,6 +336,38 @@ int spool_make_directory(const char *path, struct bytes *error);
 /* Syncs the directory and the one above it: new files must be there after a power loss. */
 int spool_sync_directory(const char *path, struct bytes *error);
 
+/* ---- one read transaction (read.c) ----------------------------------------------------------- */
+
+struct reader {
+	struct spool *sp;
+	MDB_txn *txn;
+	MDB_cursor *cursors[TABLE_COUNT];
+	bool current[TABLE_COUNT]; /* the cursor is of this transaction */
+};
+
+void read_begin(struct reader *r);
+void read_end(struct reader *r);
+/* Spans are valid until read_end(). */
+bool read_get(struct reader *r, enum table_number table, const struct key *key,
+              struct span *value_r);
+/* The first row from key on; then the ones behind and before it. */
+bool read_seek(struct reader *r, enum table_number table, const struct key *key, struct span *key_r,
+               struct span *value_r);
+bool read_next(struct reader *r, enum table_number table, struct span *key_r, struct span *value_r);
+bool read_previous(struct reader *r, enum table_number table, struct span *key_r,
+                   struct span *value_r);
+/* The last row before key. */
+bool read_seek_before(struct reader *r, enum table_number table, const struct key *key,
+                      struct span *key_r, struct span *value_r);
+/* The row with that key, near the one before: quicker than read_get() for neighbours. */
+bool read_near(struct reader *r, enum table_number table, const struct key *key,
+               struct span *value_r);
+/* The rows of a long record from its first one on; `whole` is memory for more than one. */
+bool read_long(struct reader *r, enum table_number table,
+               struct key (*key)(const void *context, uint16_t k), const void *context,
+               struct bytes *whole, struct span *record_r);
+void read_say_bad(const char *what, uint64_t id);
+
 /* ---- one write transaction (write.c, apply.c, remove.c) --------------------------------- */
 
 struct inbox_state {
@@ -311,7 +381,8 @@ struct write {
 	struct tally tally;
 	struct inbox_state *inboxes; /* those touched */
 	size_t inbox_count, inbox_capacity;
-	size_t freed; /* pages, about */
+	size_t freed;        /* pages, about */
+	size_t freed_octets; /* of rows that share pages, not yet counted as one */
 	uint64_t operations;
 	bool no_garbage; /* all of it is gone with this transaction */
 	int64_t buried;  /* pages of bodies that became garbage, less those deleted */
@@ -319,6 +390,7 @@ struct write {
 	bool trimmed;    /* all inboxes were looked at */
 	struct due_set due;
 	struct inbox_set news;
+	struct inbox_set gone;      /* what retention took */
 	struct spool_count *counts; /* gathered, written at the commit */
 	size_t count_count, count_capacity;
 };
@@ -342,6 +414,8 @@ int write_seek(struct write *w, enum table_number table, const struct key *key, 
 int write_delete_here(struct write *w, enum table_number table);
 int write_delete(struct write *w, enum table_number table, const struct key *key);
 int write_get_head(struct write *w, uint64_t id, struct head *head_r);
+/* A row of that many octets goes, or changes: counts towards `freed`. */
+void write_freed(struct write *w, size_t octets);
 int write_inbox(struct write *w, uint32_t inbox, struct inbox_tally **tally_r);
 
 /* count.c */
@@ -354,11 +428,25 @@ int apply_put(struct write *w, struct put *put);
 int apply_chunk(struct write *w, struct chunk *chunk);
 int apply_transition(struct write *w, struct transition *t);
 int apply_removal(struct write *w, struct inbox_removal *removal);
+int apply_change(struct write *w, struct inbox_change *change);
 int apply_drop(struct write *w, uint64_t blob);
 
+/* entry.c. A label of that entry more, or less. */
+int entry_count_labels(struct write *w, uint32_t inbox, struct span labels, bool more);
+/* The message goes with its last holder. MDB_NOTFOUND: no such entry, nothing is written. */
+int entry_remove(struct write *w, uint32_t inbox, uint64_t sequence);
+/* The first entry after `after`; MDB_NOTFOUND: there is none. */
+int entry_next(struct write *w, uint32_t inbox, uint64_t after, uint64_t *sequence_r,
+               struct entry_record *entry_r);
+
+/* A holder less; of an inbox entry. */
+int remove_holder(struct write *w, uint64_t id, uint32_t inbox, uint64_t sequence);
 int remove_message(struct write *w, uint64_t id, const struct head *head);
-/* The oldest entries beyond `keep`, at most KEEP_SLICE. */
+/* The oldest entries beyond what the inbox keeps, at most KEEP_SLICE. */
 int remove_beyond_keep(struct write *w, uint32_t inbox);
+/* Extras of an entry that is gone: now, or in slices. */
+int remove_extras(struct write *w, uint32_t inbox, uint64_t sequence,
+                  const struct entry_record *entry);
 /* Pages of dead bodies, until `freed` reaches limit. */
 int remove_garbage(struct write *w, size_t limit);
 

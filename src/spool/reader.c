@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* reader.c - reading, for any thread: one reader each.
+/* reader.c - reading messages, bodies, the schedule, claims, for any thread: one reader each.
  *
  * Each call renews the reader's transaction, copies out and resets it: pages that the
  * writer frees are soon free. A row that cannot be decoded is treated as missing and said in the
@@ -9,144 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
-#include "base/log.h"
 #include "base/memory.h"
-
-struct reader {
-	struct spool *sp;
-	MDB_txn *txn;
-	MDB_cursor *cursors[TABLE_COUNT];
-	bool current[TABLE_COUNT]; /* the cursor is of this transaction */
-};
-
-/* ---- transactions and rows ----------------------------------------------------------- */
-
-struct reader *reader_new(struct spool *sp)
-{
-	struct reader *r = memory_new(sizeof(*r));
-
-	r->sp = sp;
-	return r;
-}
-
-void reader_free(struct reader **rp)
-{
-	struct reader *r = *rp;
-
-	if (r == NULL)
-		return;
-	*rp = NULL;
-	for (int i = 0; i < TABLE_COUNT; i++)
-		if (r->cursors[i] != NULL)
-			mdb_cursor_close(r->cursors[i]);
-	if (r->txn != NULL)
-		mdb_txn_abort(r->txn);
-	free(r);
-}
-
-static void begin(struct reader *r)
-{
-	int rc = r->txn != NULL ? mdb_txn_renew(r->txn)
-	                        : mdb_txn_begin(r->sp->env, NULL, MDB_RDONLY, &r->txn);
-
-	/* "Not found" would be a lie that loses mail. */
-	if (rc != 0)
-		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
-	memset(r->current, 0, sizeof(r->current));
-}
-
-static void end(struct reader *r)
-{
-	mdb_txn_reset(r->txn);
-}
-
-static MDB_cursor *cursor_of(struct reader *r, enum table_number table)
-{
-	int rc = 0;
-
-	if (r->cursors[table] == NULL)
-		rc = mdb_cursor_open(r->txn, r->sp->table[table], &r->cursors[table]);
-	else if (!r->current[table])
-		rc = mdb_cursor_renew(r->txn, r->cursors[table]);
-	if (rc != 0)
-		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
-	r->current[table] = true;
-	return r->cursors[table];
-}
-
-static bool check(int rc)
-{
-	if (rc != 0 && rc != MDB_NOTFOUND)
-		log_fatal(EX_IOERR, "spool cannot be read error=%s", mdb_strerror(rc));
-	return rc == 0;
-}
-
-static bool get(struct reader *r, enum table_number table, const struct key *key,
-                struct span *value_r)
-{
-	MDB_val k = value_of(key->bytes, key->length), v;
-
-	if (!check(mdb_get(r->txn, r->sp->table[table], &k, &v)))
-		return false;
-	*value_r = span_of_value(v);
-	return true;
-}
-
-/* The first row from key on. */
-static bool seek(struct reader *r, enum table_number table, const struct key *key,
-                 struct span *key_r, struct span *value_r)
-{
-	MDB_val k = value_of(key->bytes, key->length), v;
-
-	if (!check(mdb_cursor_get(cursor_of(r, table), &k, &v, MDB_SET_RANGE)))
-		return false;
-	*key_r = span_of_value(k);
-	*value_r = span_of_value(v);
-	return true;
-}
-
-static bool next(struct reader *r, enum table_number table, struct span *key_r,
-                 struct span *value_r)
-{
-	MDB_val k, v;
-
-	if (!check(mdb_cursor_get(r->cursors[table], &k, &v, MDB_NEXT)))
-		return false;
-	*key_r = span_of_value(k);
-	*value_r = span_of_value(v);
-	return true;
-}
-
-/* The rows of a long record from its first one on; `whole` is memory for more than one. */
-static bool get_long(struct reader *r, enum table_number table,
-                     struct key (*key)(const void *context, uint16_t k), const void *context,
-                     struct bytes *whole, struct span *record_r)
-{
-	struct key here = key(context, 0);
-	uint16_t rows;
-
-	if (!get(r, table, &here, record_r))
-		return false;
-	rows = record_rows(*record_r);
-	if (rows == 1)
-		return true;
-	bytes_append_span(whole, *record_r);
-	for (uint16_t k = 1; k < rows; k++) {
-		here = key(context, k);
-		if (!get(r, table, &here, record_r))
-			return false;
-		bytes_append_span(whole, *record_r);
-	}
-	*record_r = bytes_span(whole);
-	return rows > 0;
-}
-
-static void say_bad(const char *what, uint64_t id)
-{
-	log_error("spool record cannot be read table=%s id=%016llx", what, (unsigned long long)id);
-}
 
 /* ---- messages and deliveries ----------------------------------------------------------- */
 
@@ -163,15 +27,15 @@ bool reader_message(struct reader *r, uint64_t id, struct message_facts *facts_r
 	struct head head;
 	bool found;
 
-	begin(r);
-	found = get(r, TABLE_MESSAGE, &key, &value);
+	read_begin(r);
+	found = read_get(r, TABLE_MESSAGE, &key, &value);
 	if (found && (record_parse_head(value, &head) != 0 ||
-	              !get_long(r, TABLE_MESSAGE, facts_key, &id, &whole, &value) ||
+	              !read_long(r, TABLE_MESSAGE, facts_key, &id, &whole, &value) ||
 	              record_decode_facts(value, facts_r) != 0)) {
-		say_bad("message", id);
+		read_say_bad("message", id);
 		found = false;
 	}
-	end(r);
+	read_end(r);
 	bytes_release(&whole);
 	if (!found)
 		return false;
@@ -200,13 +64,13 @@ bool reader_delivery(struct reader *r, uint64_t id, uint32_t n, struct delivery 
 	struct span value;
 	bool found;
 
-	begin(r);
-	found = get_long(r, TABLE_DELIVERY, delivery_key, &place, &whole, &value);
+	read_begin(r);
+	found = read_long(r, TABLE_DELIVERY, delivery_key, &place, &whole, &value);
 	if (found && record_decode_delivery(value, delivery_r) != 0) {
-		say_bad("delivery", id);
+		read_say_bad("delivery", id);
 		found = false;
 	}
-	end(r);
+	read_end(r);
 	bytes_release(&whole);
 	if (found) {
 		delivery_r->id = id;
@@ -222,9 +86,9 @@ size_t reader_deliveries(struct reader *r, uint64_t id, uint32_t from, uint32_t 
 	size_t count = 0;
 	bool more;
 
-	begin(r);
-	for (more = seek(r, TABLE_DELIVERY, &key, &found, &value); more && count < max;
-	     more = next(r, TABLE_DELIVERY, &found, &value)) {
+	read_begin(r);
+	for (more = read_seek(r, TABLE_DELIVERY, &key, &found, &value); more && count < max;
+	     more = read_next(r, TABLE_DELIVERY, &found, &value)) {
 		uint64_t owner;
 		uint32_t n;
 		uint16_t k;
@@ -234,7 +98,7 @@ size_t reader_deliveries(struct reader *r, uint64_t id, uint32_t from, uint32_t 
 		if (k == 0)
 			n_r[count++] = n;
 	}
-	end(r);
+	read_end(r);
 	return count;
 }
 
@@ -245,16 +109,16 @@ size_t reader_messages(struct reader *r, uint64_t after, uint64_t *id_r, size_t 
 	size_t count = 0;
 	bool more;
 
-	begin(r);
-	for (more = seek(r, TABLE_MESSAGE, &key, &found, &value); more && count < max;
-	     more = next(r, TABLE_MESSAGE, &found, &value)) {
+	read_begin(r);
+	for (more = read_seek(r, TABLE_MESSAGE, &key, &found, &value); more && count < max;
+	     more = read_next(r, TABLE_MESSAGE, &found, &value)) {
 		uint64_t id;
 		uint16_t k;
 
 		if (key_parse_message(found, &id, &k) == 0 && k == 0)
 			id_r[count++] = id;
 	}
-	end(r);
+	read_end(r);
 	return count;
 }
 
@@ -264,7 +128,7 @@ static bool body_piece(struct reader *r, uint64_t blob, uint64_t piece, struct s
 {
 	struct key key = key_of_body(blob, (uint32_t)piece);
 
-	return piece <= UINT32_MAX && get(r, TABLE_BODY, &key, value_r);
+	return piece <= UINT32_MAX && read_get(r, TABLE_BODY, &key, value_r);
 }
 
 static size_t copy_pieces(struct reader *r, uint64_t blob, uint64_t off, unsigned char *out,
@@ -297,10 +161,16 @@ int reader_body(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t
 {
 	bool gone = false;
 
-	begin(r);
+	read_begin(r);
 	*got_r = copy_pieces(r, blob, off, out, len, &gone);
-	end(r);
+	read_end(r);
 	return gone ? -1 : 0;
+}
+
+int reader_chunks(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t len,
+                  size_t *got_r)
+{
+	return reader_body(r, blob, off, out, len, got_r); /* the pieces are in the same table */
 }
 
 int reader_header(struct reader *r, uint64_t blob, size_t max, struct bytes *out)
@@ -326,10 +196,10 @@ bool reader_due_line(struct reader *r, struct due_row *line)
 
 	if (key_of_next_line(line, &key) != 0)
 		return false;
-	begin(r);
-	more = seek(r, TABLE_DUE, &key, &found, &value) && key_parse_due(found, &head) == 0 &&
+	read_begin(r);
+	more = read_seek(r, TABLE_DUE, &key, &found, &value) && key_parse_due(found, &head) == 0 &&
 	       head.queue == line->queue;
-	end(r);
+	read_end(r);
 	if (more)
 		*line = head;
 	return more;
@@ -343,9 +213,9 @@ size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us
 	size_t count = 0;
 	bool more;
 
-	begin(r);
-	for (more = seek(r, TABLE_DUE, &key, &found, &value); more && count < max;
-	     more = next(r, TABLE_DUE, &found, &value)) {
+	read_begin(r);
+	for (more = read_seek(r, TABLE_DUE, &key, &found, &value); more && count < max;
+	     more = read_next(r, TABLE_DUE, &found, &value)) {
 		struct due_row *row = &rows_r[count];
 
 		if (key_parse_due(found, row) != 0 || row->queue != from->queue ||
@@ -354,7 +224,7 @@ size_t reader_due(struct reader *r, const struct due_row *from, int64_t until_us
 			break;
 		count++;
 	}
-	end(r);
+	read_end(r);
 	return count;
 }
 
@@ -366,15 +236,15 @@ size_t reader_alarms(struct reader *r, const struct alarm *from, int64_t until_u
 	size_t count = 0;
 	bool more;
 
-	begin(r);
-	for (more = seek(r, TABLE_ALARM, &key, &found, &value); more && count < max;
-	     more = next(r, TABLE_ALARM, &found, &value)) {
+	read_begin(r);
+	for (more = read_seek(r, TABLE_ALARM, &key, &found, &value); more && count < max;
+	     more = read_next(r, TABLE_ALARM, &found, &value)) {
 		if (key_parse_alarm(found, &alarms_r[count]) != 0 ||
 		    alarms_r[count].time_us > until_us)
 			break;
 		count++;
 	}
-	end(r);
+	read_end(r);
 	return count;
 }
 
@@ -387,13 +257,13 @@ void reader_claims(struct reader *r, void (*each)(void *context, const struct cl
 	size_t count = 0, capacity = 0;
 	bool more;
 
-	begin(r);
-	for (more = seek(r, TABLE_CLAIM, &key, &found, &value); more;
-	     more = next(r, TABLE_CLAIM, &found, &value)) {
+	read_begin(r);
+	for (more = read_seek(r, TABLE_CLAIM, &key, &found, &value); more;
+	     more = read_next(r, TABLE_CLAIM, &found, &value)) {
 		struct claim claim;
 
 		if (key_parse_claim(found, &claim) != 0 || record_parse_claim(value, &claim) != 0) {
-			say_bad("claim", 0);
+			read_say_bad("claim", 0);
 			continue;
 		}
 		if (count == capacity) {
@@ -402,7 +272,7 @@ void reader_claims(struct reader *r, void (*each)(void *context, const struct cl
 		}
 		claims[count++] = claim;
 	}
-	end(r);
+	read_end(r);
 	for (size_t i = 0; i < count; i++)
 		each(context, &claims[i]);
 	free(claims);
@@ -416,9 +286,9 @@ void reader_used(struct reader *r, void (*each)(void *context, const struct spoo
 	struct span found, value;
 	size_t count = 0, capacity = 0;
 
-	begin(r);
-	for (bool more = seek(r, TABLE_QUOTA, &key, &found, &value); more;
-	     more = next(r, TABLE_QUOTA, &found, &value)) {
+	read_begin(r);
+	for (bool more = read_seek(r, TABLE_QUOTA, &key, &found, &value); more;
+	     more = read_next(r, TABLE_QUOTA, &found, &value)) {
 		if (count == capacity) {
 			capacity = capacity == 0 ? 64 : capacity * 2;
 			counts = memory_grow(counts, capacity, sizeof(*counts));
@@ -426,68 +296,15 @@ void reader_used(struct reader *r, void (*each)(void *context, const struct spoo
 		if (count_parse(found, value, &counts[count]) == 0)
 			count++;
 		else
-			say_bad("quota", 0);
+			read_say_bad("quota", 0);
 	}
-	end(r);
+	read_end(r);
 	for (size_t i = 0; i < count; i++)
 		each(context, &counts[i]);
 	free(counts);
 }
 
-/* ---- inboxes and counts ------------------------------------------------------------------------
- */
-
-struct entry_place {
-	uint32_t inbox;
-	uint64_t sequence;
-};
-
-static struct key entry_key(const void *context, uint16_t k)
-{
-	const struct entry_place *place = context;
-
-	return key_of_entry(place->inbox, place->sequence, k);
-}
-
-uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uint64_t *id_r,
-                           struct bytes *summary)
-{
-	struct entry_place place = { .inbox = inbox };
-	struct key key = key_of_entry(inbox, after, UINT16_MAX);
-	struct bytes whole = { 0 };
-	struct span found, value, text;
-	uint32_t owner;
-	uint16_t k;
-	bool more;
-
-	begin(r);
-	more = seek(r, TABLE_INBOX, &key, &found, &value) &&
-	       key_parse_entry(found, &owner, &place.sequence, &k) == 0 && owner == inbox;
-	if (more && (!get_long(r, TABLE_INBOX, entry_key, &place, &whole, &value) ||
-	             record_decode_entry(value, id_r, &text) != 0)) {
-		say_bad("inbox", place.sequence);
-		*id_r = 0;
-		text = span_of(NULL, 0);
-	}
-	if (more)
-		bytes_append_span(summary, text);
-	end(r);
-	bytes_release(&whole);
-	return more ? place.sequence : 0;
-}
-
-uint64_t reader_inbox_last(struct reader *r, uint32_t inbox)
-{
-	struct key key = key_of_inbox_tally(inbox);
-	struct inbox_tally tally = { 0 };
-	struct span value;
-
-	begin(r);
-	if (get(r, TABLE_META, &key, &value) && record_parse_inbox_tally(value, &tally) != 0)
-		say_bad("meta", inbox);
-	end(r);
-	return tally.last_sequence;
-}
+/* ---- counts ------------------------------------------------------------------------------- */
 
 void reader_counts(struct reader *r, struct spool_counts *counts_r)
 {
@@ -495,10 +312,10 @@ void reader_counts(struct reader *r, struct spool_counts *counts_r)
 	struct tally tally = { 0 };
 	struct span value;
 
-	begin(r);
-	if (get(r, TABLE_META, &key, &value) && record_parse_tally(value, &tally) != 0)
-		say_bad("meta", 0);
-	end(r);
+	read_begin(r);
+	if (read_get(r, TABLE_META, &key, &value) && record_parse_tally(value, &tally) != 0)
+		read_say_bad("meta", 0);
+	read_end(r);
 	*counts_r = (struct spool_counts){ .messages = tally.messages,
 		                           .deliveries = tally.deliveries,
 		                           .claims = tally.claims,

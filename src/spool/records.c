@@ -13,9 +13,13 @@
 
 #include "base/memory.h"
 
-/* What is written. Of long records earlier versions are read, too: what it lacks is zero. */
-#define VERSION      1
-#define LONG_VERSION 3
+/* What is written. Earlier versions of long records and of an inbox's tally are read, too: what
+ * they lack is zero. */
+#define VERSION             1
+#define INBOX_TALLY_VERSION 2
+#define LONG_VERSION        3
+#define ENTRY_VERSION       4
+#define LONG_VERSION_MAX    4 /* of any long record */
 
 /* ---- short records -------------------------------------------------------------- */
 
@@ -173,37 +177,61 @@ int record_parse_tally(struct span value, struct tally *tally_r)
 
 struct record record_of_inbox_tally(const struct inbox_tally *tally)
 {
-	struct record record;
+	struct record record = { .length = 0 };
 
-	record_start(&record);
+	record_u8(&record, INBOX_TALLY_VERSION);
 	record_u64(&record, tally->last_sequence);
 	record_u64(&record, tally->count);
+	record_u64(&record, tally->unread);
+	record_u64(&record, tally->octets);
 	return record;
 }
 
 int record_parse_inbox_tally(struct span value, struct inbox_tally *tally_r)
 {
+	struct bytes_reader r = bytes_reader(value);
+	uint8_t version = bytes_get_u8(&r);
+
+	*tally_r = (struct inbox_tally){ .last_sequence = bytes_get_u64(&r) };
+	tally_r->count = bytes_get_u64(&r);
+	if (version >= 2) {
+		tally_r->unread = bytes_get_u64(&r);
+		tally_r->octets = bytes_get_u64(&r);
+	}
+	return version == 0 || version > INBOX_TALLY_VERSION ? -1 : parse_end(&r);
+}
+
+struct record record_of_label(uint64_t count)
+{
+	struct record record;
+
+	record_start(&record);
+	record_u64(&record, count);
+	return record;
+}
+
+int record_parse_label(struct span value, uint64_t *count_r)
+{
 	struct bytes_reader r = parse_start(value);
 
-	tally_r->last_sequence = bytes_get_u64(&r);
-	tally_r->count = bytes_get_u64(&r);
+	*count_r = bytes_get_u64(&r);
 	return parse_end(&r);
 }
 
 /* ---- long records --------------------------------------------------------------------- */
 
-static void put_long_start(struct bytes *out)
+static void put_long_start(struct bytes *out, uint8_t version)
 {
-	bytes_put_u8(out, LONG_VERSION);
+	bytes_put_u8(out, version);
 	bytes_put_u16(out, 1); /* rows: known when it is cut */
 }
 
-static struct bytes_reader get_long_start(struct span value, uint8_t *version_r)
+static struct bytes_reader get_long_start(struct span value, uint8_t newest, uint8_t *version_r)
 {
 	struct bytes_reader r = bytes_reader(value);
 
 	*version_r = bytes_get_u8(&r);
-	if (*version_r == 0 || *version_r > LONG_VERSION)
+	if (*version_r == 0 || *version_r > newest)
 		r.failed = true;
 	bytes_get_u16(&r);
 	return r;
@@ -211,7 +239,7 @@ static struct bytes_reader get_long_start(struct span value, uint8_t *version_r)
 
 uint16_t record_rows(struct span first_row)
 {
-	if (first_row.length < 3 || first_row.data[0] == 0 || first_row.data[0] > LONG_VERSION)
+	if (first_row.length < 3 || first_row.data[0] == 0 || first_row.data[0] > LONG_VERSION_MAX)
 		return 0;
 	return be16_load(first_row.data + 1);
 }
@@ -304,7 +332,7 @@ static void get_terms(struct bytes_reader *r, struct envelope_terms *terms)
 
 void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 {
-	put_long_start(out);
+	put_long_start(out, LONG_VERSION);
 	put_address(out, &facts->sender);
 	bytes_put_u8(out, (uint8_t)facts->body);
 	bytes_put_u8(out, facts->smtputf8);
@@ -320,7 +348,7 @@ void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 int record_decode_facts(struct span value, struct message_facts *facts_r)
 {
 	uint8_t version, body, ret;
-	struct bytes_reader r = get_long_start(value, &version);
+	struct bytes_reader r = get_long_start(value, LONG_VERSION, &version);
 
 	*facts_r = (struct message_facts){ .id = 0 };
 	get_address(&r, &facts_r->sender);
@@ -349,7 +377,7 @@ int record_decode_facts(struct span value, struct message_facts *facts_r)
 void record_encode_delivery(const struct delivery *delivery, struct bytes *out)
 {
 	assert(delivery->count <= SPOOL_RECIPIENTS_MAX);
-	put_long_start(out);
+	put_long_start(out, LONG_VERSION);
 	bytes_put_u32(out, delivery->queue);
 	bytes_put_u64(out, delivery->generation);
 	bytes_put_u8(out, (uint8_t)(9 - delivery->priority));
@@ -391,7 +419,7 @@ static void get_recipients(struct bytes_reader *r, struct delivery *delivery, si
 int record_decode_delivery(struct span value, struct delivery *delivery_r)
 {
 	uint8_t version, priority;
-	struct bytes_reader r = get_long_start(value, &version);
+	struct bytes_reader r = get_long_start(value, LONG_VERSION, &version);
 
 	*delivery_r = (struct delivery){ .id = 0 };
 	delivery_r->queue = bytes_get_u32(&r);
@@ -414,19 +442,73 @@ int record_decode_delivery(struct span value, struct delivery *delivery_r)
 	return 0;
 }
 
-void record_encode_entry(struct span summary, struct bytes *out)
+void record_encode_entry(const struct entry_record *entry, struct bytes *out)
 {
-	put_long_start(out);
-	bytes_put_u64(out, 0); /* ENTRY_ID_AT: the writer's */
-	bytes_append_span(out, summary);
+	put_long_start(out, ENTRY_VERSION);
+	bytes_put_u64(out, entry->id);      /* ENTRY_ID_AT */
+	bytes_put_i64(out, entry->time_us); /* ENTRY_TIME_AT */
+	bytes_put_u64(out, entry->size);
+	bytes_put_u8(out, entry->read); /* ENTRY_READ_AT */
+	for (int i = 0; i < SPOOL_EXTRA_COUNT; i++)
+		bytes_put_u16(out, entry->extra_rows[i]);
+	bytes_put_u16(out, (uint16_t)entry->labels.length);
+	bytes_append_span(out, entry->labels);
+	bytes_append_span(out, entry->summary);
 }
 
-int record_decode_entry(struct span value, uint64_t *id_r, struct span *summary_r)
+/* Before version 4: the id's time is about when it came. */
+static void old_entry(struct entry_record *entry)
 {
-	uint8_t version;
-	struct bytes_reader r = get_long_start(value, &version);
+	entry->time_us = (int64_t)(entry->id >> 22) * CLOCK_MS;
+	entry->read = true;
+}
 
-	*id_r = bytes_get_u64(&r);
-	*summary_r = r.rest;
+static struct span get_labels(struct bytes_reader *r)
+{
+	struct span labels, rest, label;
+	size_t length = bytes_get_u16(r);
+
+	if (length > r->rest.length)
+		r->failed = true;
+	if (r->failed)
+		return span_of(NULL, 0);
+	rest = labels = span_of(r->rest.data, length);
+	while (row_label(&rest, &label))
+		;
+	if (rest.length > 0)
+		r->failed = true;
+	r->rest = span_of(r->rest.data + length, r->rest.length - length);
+	return labels;
+}
+
+int record_decode_entry(struct span value, struct entry_record *entry_r)
+{
+	uint8_t version, flags;
+	struct bytes_reader r = get_long_start(value, ENTRY_VERSION, &version);
+
+	*entry_r = (struct entry_record){ .id = bytes_get_u64(&r) };
+	if (version < 4) {
+		old_entry(entry_r);
+	} else {
+		entry_r->time_us = bytes_get_i64(&r);
+		entry_r->size = bytes_get_u64(&r);
+		flags = bytes_get_u8(&r);
+		entry_r->read = flags != 0;
+		for (int i = 0; i < SPOOL_EXTRA_COUNT; i++)
+			entry_r->extra_rows[i] = bytes_get_u16(&r);
+		entry_r->labels = get_labels(&r);
+	}
+	entry_r->summary = r.rest;
 	return r.failed ? -1 : 0;
+}
+
+bool row_label(struct span *labels, struct span *label_r)
+{
+	size_t length = labels->length > 0 ? labels->data[0] : 0;
+
+	if (length == 0 || length >= labels->length)
+		return false;
+	*label_r = span_of(labels->data + 1, length);
+	*labels = span_of(labels->data + 1 + length, labels->length - 1 - length);
+	return true;
 }

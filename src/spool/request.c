@@ -7,6 +7,7 @@
 #include "spool/private.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -19,10 +20,41 @@ void request_post(struct spool *sp, struct spool_request *request, enum request_
 	channel_post(sp->channel, &request->item);
 }
 
+bool labels_are_good(char *const *labels, size_t count)
+{
+	if (count > SPOOL_LABELS_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (labels[i][0] == '\0' || strlen(labels[i]) > SPOOL_LABEL_MAX)
+			return false;
+		for (size_t before = 0; before < i; before++)
+			if (strcmp(labels[before], labels[i]) == 0)
+				return false;
+	}
+	return true;
+}
+
+bool put_is_bounded(const struct spool *sp, const struct put *put)
+{
+	if (put->delivery_count > SPOOL_DELIVERIES_MAX || put->entry_count > SPOOL_ENTRIES_MAX)
+		return false;
+	for (size_t i = 0; i < put->entry_count; i++) {
+		const struct put_entry *entry = &put->entries[i];
+
+		if (!labels_are_good(entry->labels, entry->label_count) ||
+		    entry->summary.length > sp->piece)
+			return false;
+		for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++)
+			if (entry->extras[kind].length > SPOOL_EXTRA_MAX)
+				return false;
+	}
+	return true;
+}
+
 static void put_encode(const struct spool *sp, struct put *put)
 {
 	bytes_clear(&put->records);
-	if (put->delivery_count > SPOOL_DELIVERIES_MAX || put->entry_count > SPOOL_ENTRIES_MAX)
+	if (!put_is_bounded(sp, put))
 		return; /* the writer refuses it */
 	bytes_reserve(&put->records, 1024);
 	rows_of_facts(&put->records, &put->facts, sp->piece, &put->fact_rows);
@@ -30,7 +62,8 @@ static void put_encode(const struct spool *sp, struct put *put)
 		rows_of_delivery(&put->records, put->deliveries[i], (uint16_t)(i + 1), true, true,
 		                 sp->piece);
 	for (size_t i = 0; i < put->entry_count; i++)
-		rows_of_entry(&put->records, &put->entries[i], (uint16_t)(i + 1), sp->piece);
+		rows_of_entry(&put->records, &put->entries[i], (uint16_t)(i + 1), &put->facts,
+		              sp->piece);
 }
 
 void spool_put(struct spool *sp, struct put *put)
@@ -95,7 +128,14 @@ void spool_outcome_now(struct spool *sp, struct transition *t)
 
 void spool_inbox_remove(struct spool *sp, struct inbox_removal *removal)
 {
-	removal->next = removal->committed = 0;
-	removal->until = 0;
+	removal->at = removal->committed = (struct spool_progress){ .next = 0 };
+	removal->removed = 0;
 	request_post(sp, &removal->request, REQUEST_REMOVAL, SPOOL_BULK);
+}
+
+void spool_inbox_change(struct spool *sp, struct inbox_change *change)
+{
+	change->at = change->committed = (struct spool_progress){ .next = 0 };
+	change->changed = 0;
+	request_post(sp, &change->request, REQUEST_CHANGE, SPOOL_BULK);
 }

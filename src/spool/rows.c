@@ -99,14 +99,51 @@ static struct key entry_key(void *context, uint16_t k)
 	return key_of_entry(*inbox, 0, k);
 }
 
-void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group, size_t piece)
+/* The octets as they are, in pieces: how many is in the entry. */
+static uint16_t rows_of_extra(struct bytes *rows, struct row row, uint32_t inbox, struct span extra,
+                              size_t piece)
 {
-	struct bytes record = { 0 };
+	size_t count = (extra.length + piece - 1) / piece;
+
+	for (size_t k = 0; k < count; k++) {
+		size_t left = extra.length - k * piece;
+		struct key key = key_of_entry(inbox, 0, (uint16_t)k);
+
+		rows_add(rows, row, &key,
+		         span_of(extra.data + k * piece, left < piece ? left : piece));
+	}
+	return (uint16_t)count;
+}
+
+void labels_encode(char *const *labels, size_t count, struct bytes *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		bytes_put_u8(out, (uint8_t)strlen(labels[i]));
+		bytes_append_text(out, labels[i]);
+	}
+}
+
+void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group,
+                   const struct message_facts *facts, size_t piece)
+{
+	struct row row = { .table = TABLE_INBOX, .group = group, .append = true };
+	struct entry_record here = { .time_us = facts->trace.time_us,
+		                     .size = facts->size,
+		                     .summary = bytes_span(&entry->summary) };
+	struct bytes record = { 0 }, labels = { 0 };
 	uint32_t inbox = entry->inbox;
 
-	bytes_reserve(&record, 16 + entry->summary.length);
-	record_encode_entry(bytes_span(&entry->summary), &record);
-	rows_of_long(rows, (struct row){ .table = TABLE_INBOX, .group = group }, entry_key, &inbox,
-	             &record, piece);
+	for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++) {
+		row.table = (uint8_t)(TABLE_PART + kind);
+		here.extra_rows[kind] =
+			rows_of_extra(rows, row, inbox, bytes_span(&entry->extras[kind]), piece);
+	}
+	labels_encode(entry->labels, entry->label_count, &labels);
+	here.labels = bytes_span(&labels);
+	bytes_reserve(&record, 64 + labels.length + entry->summary.length);
+	record_encode_entry(&here, &record);
+	row.table = TABLE_INBOX;
+	rows_of_long(rows, row, entry_key, &inbox, &record, piece);
 	bytes_release(&record);
+	bytes_release(&labels);
 }

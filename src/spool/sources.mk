@@ -3,6 +3,7 @@ spool_sources = \
 	src/spool/apply.c \
 	src/spool/count.c \
 	src/spool/directory.c \
+	src/spool/entry.c \
 	src/spool/environment.c \
 	src/spool/id.c \
 	src/spool/keys.c \
@@ -10,7 +11,9 @@ spool_sources = \
 	src/spool/news.c \
 	src/spool/private.h \
 	src/spool/quota.c \
+	src/spool/read.c \
 	src/spool/reader.c \
+	src/spool/reader_inbox.c \
 	src/spool/records.c \
 	src/spool/remove.c \
 	src/spool/request.c \

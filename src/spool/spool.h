@@ -283,6 +283,12 @@ void spool_outcome(struct spool *sp, struct transition *t); /* lazy: rides along
 /* The same at once: an operator or a test waits for it. */
 void spool_outcome_now(struct spool *sp, struct transition *t);
 
+/* How far a request came that is done in slices. Private to spool. */
+struct spool_progress {
+	size_t next, done;
+	uint64_t after, until;
+};
+
 /* Deletes inbox entries; the messages go when nobody holds them any more. What is not there (any
  * more) is passed over. */
 struct inbox_removal {
@@ -293,8 +299,7 @@ struct inbox_removal {
 	int64_t before_us; /* with sequences NULL: only those that came before; 0: all */
 	size_t removed;    /* out */
 	void *owner;
-	size_t next, committed; /* private to spool, with until: zero at first */
-	uint64_t until;
+	struct spool_progress at, committed; /* private to spool */
 };
 void spool_inbox_remove(struct spool *sp, struct inbox_removal *removal);
 
@@ -316,8 +321,7 @@ struct inbox_change {
 	size_t label_count;
 	size_t changed; /* out: entries that are other than before */
 	void *owner;
-	size_t next; /* private to spool: zero at first */
-	uint64_t after, until;
+	struct spool_progress at, committed; /* private to spool */
 };
 void spool_inbox_change(struct spool *sp, struct inbox_change *change);
 
@@ -333,10 +337,14 @@ struct due_news {
 void spool_watch_due(struct spool *sp, struct channel *home,
                      void (*news)(void *context, const struct due_news *news, size_t count),
                      void *context);
-/* After each commit that added to an inbox, run on the thread of `home`; merged. */
-void spool_watch_inbox(struct spool *sp, struct channel *home,
-                       void (*news)(void *context, uint32_t inbox, uint64_t last_sequence),
+/* After each commit that added to an inbox, run on the thread of `home`; merged. A few may watch;
+ * watchers are added by one thread. */
+typedef void spool_inbox_news(void *context, uint32_t inbox, uint64_t last_sequence);
+void spool_watch_inbox(struct spool *sp, struct channel *home, spool_inbox_news *news,
                        void *context);
+/* The same when retention (number, octets, age) took entries, up to that sequence. */
+void spool_watch_retired(struct spool *sp, struct channel *home, spool_inbox_news *news,
+                         void *context);
 
 /* ---- reading: one reader a thread ----------------------------------------- */
 

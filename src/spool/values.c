@@ -77,6 +77,16 @@ struct put *put_new(struct spool *sp)
 	return memory_new(sizeof(struct put));
 }
 
+static void put_entry_release(struct put_entry *entry)
+{
+	bytes_release(&entry->summary);
+	for (size_t i = 0; i < entry->label_count; i++)
+		free(entry->labels[i]);
+	free(entry->labels);
+	for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++)
+		bytes_release(&entry->extras[kind]);
+}
+
 void put_free(struct put **pp)
 {
 	struct put *put = *pp;
@@ -91,7 +101,7 @@ void put_free(struct put **pp)
 		delivery_free(&put->deliveries[i]);
 	free(put->deliveries);
 	for (size_t i = 0; i < put->entry_count; i++)
-		bytes_release(&put->entries[i].summary);
+		put_entry_release(&put->entries[i]);
 	free(put->entries);
 	bytes_release(&put->records);
 	free(put);
@@ -119,6 +129,15 @@ struct span put_header(const struct put *put)
 	if (put->header.length > 0)
 		return bytes_span(&put->header);
 	return span_of(body.data, header_length(body));
+}
+
+void inbox_entry_release(struct inbox_entry *e)
+{
+	for (size_t i = 0; i < e->label_count; i++)
+		free(e->labels[i]);
+	free(e->labels);
+	bytes_release(&e->summary);
+	*e = (struct inbox_entry){ .sequence = 0 };
 }
 
 /* ---- transitions ------------------------------------------------------------------- */

@@ -28,12 +28,12 @@ int write_begin(struct write *w)
 	memset(w->cursors, 0, sizeof(w->cursors));
 	w->tally = w->sp->tally;
 	w->inbox_count = 0;
-	w->freed = 0;
+	w->freed = w->freed_octets = 0;
 	w->operations = 0;
 	w->buried = 0;
 	w->no_garbage = w->behind = w->trimmed = false;
 	due_set_clear(&w->due);
-	w->news.count = 0;
+	w->news.count = w->gone.count = 0;
 	w->count_count = 0;
 	return mdb_txn_begin(w->sp->env, NULL, 0, &w->txn);
 }
@@ -106,6 +106,7 @@ void write_release(struct write *w)
 	write_abort(w);
 	due_set_release(&w->due);
 	free(w->news.inboxes);
+	free(w->gone.inboxes);
 	free(w->inboxes);
 	free(w->counts);
 	*w = (struct write){ .sp = NULL };
@@ -184,6 +185,21 @@ int write_delete(struct write *w, enum table_number table, const struct key *key
 	int rc = write_get(w, table, key, NULL);
 
 	return rc == 0 ? write_delete_here(w, table) : rc;
+}
+
+/* A row above half a page has one of its own. Smaller ones share pages, which are half full when it
+ * goes badly. */
+void write_freed(struct write *w, size_t octets)
+{
+	size_t page = w->sp->piece + PAGE_HEADER;
+
+	if (octets > page / 2) {
+		w->freed++;
+		return;
+	}
+	w->freed_octets += 2 * (octets + KEY_MAX / 4);
+	w->freed += w->freed_octets / page;
+	w->freed_octets %= page;
 }
 
 int write_get_head(struct write *w, uint64_t id, struct head *head_r)

@@ -185,6 +185,8 @@ static int apply(struct writer *wr, struct spool_request *request)
 		return apply_transition(&wr->write, whole);
 	case REQUEST_REMOVAL:
 		return apply_removal(&wr->write, whole);
+	case REQUEST_CHANGE:
+		return apply_change(&wr->write, whole);
 	case REQUEST_DROP:
 		return apply_drop(&wr->write, ((struct drop *)whole)->blob);
 	case REQUEST_STOP:
@@ -234,6 +236,17 @@ static int apply_batch(struct writer *wr, struct queue *batch, bool upkeep)
 	return rc;
 }
 
+static void slice_committed(struct spool_request *request)
+{
+	struct inbox_removal *removal = (struct inbox_removal *)(void *)request;
+	struct inbox_change *change = (struct inbox_change *)(void *)request;
+
+	if (request->kind == REQUEST_REMOVAL)
+		removal->committed = removal->at;
+	else
+		change->committed = change->at;
+}
+
 static void committed(struct writer *wr, struct queue *batch, const struct tally *before)
 {
 	struct spool *sp = wr->sp;
@@ -246,16 +259,14 @@ static void committed(struct writer *wr, struct queue *batch, const struct tally
 		struct spool_request *request = request_of(item);
 
 		if (request->result == AGAIN) {
-			struct inbox_removal *removal = (struct inbox_removal *)(void *)request;
-
-			removal->committed = removal->next;
+			slice_committed(request);
 			queue_add_first(&wr->bulk, item);
 		} else {
 			finish(wr, item);
 		}
 	}
 	metric_set(METRIC_SPOOL_BYTES, (int64_t)atomic_load(&sp->held));
-	watches_tell(sp, &wr->write.due, &wr->write.news);
+	watches_tell(sp, &wr->write.due, &wr->write.news, &wr->write.gone);
 	quota_check_disk_sometimes(sp);
 }
 

@@ -82,24 +82,36 @@ static void check_keys(struct span value)
 {
 	struct due_row row;
 	struct key key;
-	struct span summary;
-	uint64_t id;
-
 	if (key_parse_due(value, &row) == 0) {
 		key = key_of_due(&row);
 		CHECK(span_equal(value, span_of(key.bytes, key.length)));
 	}
-	if (record_decode_entry(value, &id, &summary) == 0)
-		CHECK(summary.data + summary.length == value.data + value.length);
+}
+
+static void check_entry(struct span value)
+{
+	struct bytes first = { 0 }, second = { 0 };
+	struct entry_record entry;
+
+	if (record_decode_entry(value, &entry) != 0)
+		return;
+	CHECK(entry.summary.data + entry.summary.length == value.data + value.length);
+	record_encode_entry(&entry, &first);
+	CHECK(record_decode_entry(bytes_span(&first), &entry) == 0);
+	record_encode_entry(&entry, &second);
+	CHECK(span_equal(bytes_span(&first), bytes_span(&second)));
+	bytes_release(&first);
+	bytes_release(&second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
-	static void (*const kinds[])(struct span value) = { check_facts, check_delivery, check_head,
-		                                            check_small, check_keys };
+	static void (*const kinds[])(struct span value) = {
+		check_facts, check_delivery, check_head, check_small, check_keys, check_entry
+	};
 
 	if (length == 0)
 		return 0;
-	kinds[data[0] % 5](span_of(data + 1, length - 1));
+	kinds[data[0] % 6](span_of(data + 1, length - 1));
 	return 0;
 }

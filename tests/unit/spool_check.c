@@ -2,7 +2,8 @@
 /* spool_check.c - what must be true of the tables of any spool, whenever it is looked at.
  *
  * Holders are deliveries and entries; an unclaimed delivery has exactly its own due row, a claimed
- * one none; every row belongs to something that is there; the counts count; no value is longer than
+ * one none; every row belongs to something that is there; the counts count, those of inboxes and
+ * labels too; no value is longer than
  * a page.
  */
 #include "spool_lab.h"
@@ -21,7 +22,20 @@ struct checker {
 	struct claim *claims;
 	size_t claim_count, unclaimed;
 	struct tally seen;
-	uint64_t entries_in_heads, inbox_counts;
+	uint64_t entries_in_heads, inbox_counts, blobs_in_heads, references;
+	struct inbox_seen *inboxes;
+	size_t inbox_count;
+	struct label_seen *labels;
+	size_t label_count, labels_stored;
+};
+
+struct inbox_seen {
+	uint32_t inbox;
+	struct inbox_tally tally;
+};
+struct label_seen {
+	struct key key;
+	uint64_t count;
 };
 
 static char problem[256];
@@ -212,7 +226,6 @@ static const char *see_message(struct checker *c, struct span key, struct span v
 	    has(c, TABLE_MESSAGE, key_of_message(id, (uint16_t)(head.pieces + 1))))
 		return wrong("a message's head cannot be read");
 	c->seen.messages++;
-	c->seen.octets += head.size;
 	c->entries_in_heads += head.entry_count;
 	if (id > c->tally.last_id)
 		return wrong("a message with an id after the last");
@@ -225,8 +238,9 @@ static const char *see_message(struct checker *c, struct span key, struct span v
 		         key_of_entry(head.entries[i].inbox, head.entries[i].sequence, 0)))
 			return wrong("a message's inbox entry is not there");
 	if (!get(c, TABLE_BLOB, key_of_blob(head.blob), &row) ||
-	    record_parse_blob(row, &blob) != 0 || blob.references != 1 || blob.size != head.size)
+	    record_parse_blob(row, &blob) != 0 || blob.references < 1 || blob.size != head.size)
 		return wrong("a message without its body's row");
+	c->blobs_in_heads++;
 	return NULL;
 }
 
@@ -241,6 +255,8 @@ static const char *see_blob(struct checker *c, struct span key, struct span valu
 	if (has(c, TABLE_GARBAGE, key_of_garbage(0, blob)) ||
 	    has(c, TABLE_GARBAGE, key_of_garbage(1, blob)))
 		return wrong("a body that is garbage too");
+	c->references += record.references;
+	c->seen.octets += record.size;
 	for (uint32_t i = 0; i < record.pieces; i++) {
 		if (!get(c, TABLE_BODY, key_of_body(blob, i), &piece))
 			return wrong("a body without its piece %u", i);
@@ -266,22 +282,126 @@ static const char *see_body(struct checker *c, struct span key, struct span valu
 	               : wrong("a piece of nobody's body");
 }
 
+/* The rows that the entry says, and none behind them. */
+static const char *see_entry_rows(struct checker *c, uint32_t inbox, uint64_t sequence,
+                                  uint16_t rows, const struct entry_record *entry)
+{
+	if (!has(c, TABLE_INBOX, key_of_entry(inbox, sequence, (uint16_t)(rows - 1))) ||
+	    has(c, TABLE_INBOX, key_of_entry(inbox, sequence, rows)))
+		return wrong("an entry without all of its rows");
+	for (unsigned kind = 0; kind < SPOOL_EXTRA_COUNT; kind++) {
+		uint16_t count = entry->extra_rows[kind];
+
+		if ((count > 0 && !has(c, TABLE_PART + kind,
+		                       key_of_entry(inbox, sequence, (uint16_t)(count - 1)))) ||
+		    has(c, TABLE_PART + kind, key_of_entry(inbox, sequence, count)))
+			return wrong("an entry without all of its extras, or with more");
+	}
+	return NULL;
+}
+
+static struct inbox_tally *seen_inbox(struct checker *c, uint32_t inbox)
+{
+	for (size_t i = 0; i < c->inbox_count; i++)
+		if (c->inboxes[i].inbox == inbox)
+			return &c->inboxes[i].tally;
+	c->inboxes = memory_grow(c->inboxes, c->inbox_count + 1, sizeof(*c->inboxes));
+	c->inboxes[c->inbox_count] = (struct inbox_seen){ .inbox = inbox };
+	return &c->inboxes[c->inbox_count++].tally;
+}
+
+static uint64_t *seen_label(struct checker *c, struct key key)
+{
+	for (size_t i = 0; i < c->label_count; i++)
+		if (c->labels[i].key.length == key.length &&
+		    memcmp(c->labels[i].key.bytes, key.bytes, key.length) == 0)
+			return &c->labels[i].count;
+	c->labels = memory_grow(c->labels, c->label_count + 1, sizeof(*c->labels));
+	c->labels[c->label_count] = (struct label_seen){ .key = key };
+	return &c->labels[c->label_count++].count;
+}
+
+static void count_entry(struct checker *c, uint32_t inbox, const struct entry_record *entry)
+{
+	struct inbox_tally *tally = seen_inbox(c, inbox);
+	struct span labels = entry->labels, label;
+
+	tally->count++;
+	tally->unread += !entry->read;
+	tally->octets += entry->size;
+	while (row_label(&labels, &label))
+		++*seen_label(c, key_of_label(inbox, label));
+}
+
+/* After the entries were seen. */
+static const char *see_label(struct checker *c, struct span key, struct span value)
+{
+	struct key copy = { .length = key.length };
+	uint64_t count;
+
+	if (key.length > sizeof(copy.bytes) || record_parse_label(value, &count) != 0)
+		return wrong("a label's count cannot be read");
+	memcpy(copy.bytes, key.data, key.length);
+	if (count == 0 || *seen_label(c, copy) != count)
+		return wrong("a label that is counted %llu times, found %llu times",
+		             (unsigned long long)count, (unsigned long long)*seen_label(c, copy));
+	c->labels_stored++;
+	return NULL;
+}
+
+/* Extras belong to an entry, or wait to be deleted. */
+static const char *see_extra(struct checker *c, struct span key, struct span value)
+{
+	uint64_t sequence;
+	uint32_t inbox;
+	uint16_t k;
+
+	if (key_parse_entry(key, &inbox, &sequence, &k) != 0 || value.length == 0)
+		return wrong("an extra cannot be read");
+	return has(c, TABLE_INBOX, key_of_entry(inbox, sequence, 0)) !=
+	                       has(c, TABLE_GARBAGE, key_of_dead_extras(inbox, sequence))
+	               ? NULL
+	               : wrong("an extra of nobody's entry, or of one that is gone");
+}
+
+static const char *see_garbage(struct checker *c, struct span key, struct span value)
+{
+	uint64_t number;
+	uint32_t inbox;
+	uint8_t dead;
+
+	(void)c;
+	if (value.length == 0 && ((key_parse_garbage(key, &dead, &number) == 0 && dead <= 1) ||
+	                          key_parse_dead_extras(key, &inbox, &number) == 0))
+		return NULL;
+	return wrong("a garbage row cannot be read");
+}
+
 static const char *see_entry(struct checker *c, struct span key, struct span value)
 {
 	struct inbox_tally tally;
-	struct span summary, row;
+	struct entry_record entry;
+	struct span row;
 	struct head head;
-	uint64_t id, sequence;
+	uint64_t sequence;
 	uint32_t inbox;
 	uint16_t k;
+	const char *bad;
 
 	if (key_parse_entry(key, &inbox, &sequence, &k) != 0)
 		return wrong("an entry's key cannot be read");
 	if (k > 0)
-		return NULL;
+		return has(c, TABLE_INBOX, key_of_entry(inbox, sequence, (uint16_t)(k - 1)))
+		               ? NULL
+		               : wrong("an entry's continuation without its start");
 	c->seen.entries++;
-	if (record_decode_entry(value, &id, &summary) != 0 ||
-	    !get(c, TABLE_MESSAGE, key_of_message(id, 0), &row) ||
+	if (record_decode_entry(value, &entry) != 0)
+		return wrong("an entry cannot be read");
+	bad = see_entry_rows(c, inbox, sequence, record_rows(value), &entry);
+	if (bad != NULL)
+		return bad;
+	count_entry(c, inbox, &entry);
+	if (!get(c, TABLE_MESSAGE, key_of_message(entry.id, 0), &row) ||
 	    record_parse_head(row, &head) != 0)
 		return wrong("an entry without its message");
 	if (!get(c, TABLE_META, key_of_inbox_tally(inbox), &row) ||
@@ -299,8 +419,17 @@ static const char *see_meta(struct checker *c, struct span key, struct span valu
 	struct inbox_tally tally;
 
 	if (key.length == start.length && memcmp(key.data, start.bytes, start.length - 4) == 0 &&
-	    record_parse_inbox_tally(value, &tally) == 0)
+	    record_parse_inbox_tally(value, &tally) == 0) {
+		const struct inbox_tally *seen =
+			seen_inbox(c, be32_load(key.data + key.length - 4));
+
 		c->inbox_counts += tally.count;
+		if (tally.count != seen->count || tally.unread != seen->unread ||
+		    tally.octets != seen->octets)
+			return wrong("an inbox's counts do not count: %llu unread of %llu",
+			             (unsigned long long)tally.unread,
+			             (unsigned long long)seen->unread);
+	}
 	return NULL;
 }
 
@@ -308,6 +437,12 @@ static const char *check_counts(const struct checker *c)
 {
 	const struct tally *t = &c->tally;
 
+	if (c->labels_stored != c->label_count)
+		return wrong("labels that are not counted");
+	if (c->references != c->blobs_in_heads)
+		return wrong("%llu references of bodies, %llu messages",
+		             (unsigned long long)c->references,
+		             (unsigned long long)c->blobs_in_heads);
 	if (c->unclaimed != 0)
 		return wrong("deliveries to send without due rows");
 	if (c->entries_in_heads != c->seen.entries || c->inbox_counts != c->seen.entries)
@@ -350,12 +485,20 @@ const char *lab_check(struct spool *sp)
 		bad = each_row(&c, TABLE_BODY, see_body);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_INBOX, see_entry);
+	for (unsigned kind = 0; kind < SPOOL_EXTRA_COUNT && bad == NULL; kind++)
+		bad = each_row(&c, TABLE_PART + kind, see_extra);
+	if (bad == NULL)
+		bad = each_row(&c, TABLE_LABEL, see_label);
+	if (bad == NULL)
+		bad = each_row(&c, TABLE_GARBAGE, see_garbage);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_META, see_meta);
 	if (bad == NULL)
 		bad = check_counts(&c);
 	mdb_txn_abort(c.txn);
 	free(c.claims);
+	free(c.inboxes);
+	free(c.labels);
 	return bad;
 }
 

@@ -136,7 +136,7 @@ static struct record sample_tally(void)
 }
 static struct record sample_inbox_tally(void)
 {
-	return record_of_inbox_tally(&(struct inbox_tally){ 1, 2 });
+	return record_of_inbox_tally(&(struct inbox_tally){ 4, 3, 2, 1 });
 }
 static int parse_head(struct span value)
 {
@@ -430,9 +430,41 @@ static void earlier_versions_are_read(void **state)
 	assert_true(d.pinned_until_us == 10 && d.return_by_us == 0 && d.count == 2);
 	assert_string_equal(d.recipients[1].to.orcpt, "rfc822;x@y.example");
 	delivery_release(&d);
-	record.data[0] = 4;
+	record.data[0] = 5;
 	assert_int_equal(decode_delivery(bytes_span(&record)), -1);
 	assert_int_equal(record_rows(bytes_span(&record)), 0);
+	bytes_release(&record);
+}
+
+/* An entry as version 3 had it: its id and the summary. Labels that do not add up are refused. */
+static void entries_are_read(void **state)
+{
+	static const unsigned char labels[] = "\3red\5green";
+	struct entry_record entry = { .id = UINT64_C(1000) << 22,
+		                      .time_us = 5,
+		                      .size = 6,
+		                      .read = true,
+		                      .extra_rows = { 1, 2, 3 },
+		                      .labels = span_of(labels, sizeof(labels) - 1),
+		                      .summary = span_of_text("summary") };
+	struct bytes record = { 0 };
+
+	(void)state;
+	record_encode_entry(&entry, &record);
+	assert_int_equal(record_decode_entry(bytes_span(&record), &entry), 0);
+	assert_true(entry.id == UINT64_C(1000) << 22 && entry.time_us == 5 && entry.size == 6 &&
+	            entry.read && entry.extra_rows[2] == 3 && entry.labels.length == 10);
+	assert_true(span_equal_text(entry.summary, "summary"));
+	for (size_t length = 0; length < record.length - 7; length++)
+		assert_int_equal(record_decode_entry(span_of(record.data, length), &entry), -1);
+	record.data[record.length - 7 - 6] = 6; /* the second label's length */
+	assert_int_equal(record_decode_entry(bytes_span(&record), &entry), -1);
+
+	record.data[0] = 3;
+	memcpy(record.data + 11, "summary", 7);
+	assert_int_equal(record_decode_entry(span_of(record.data, 18), &entry), 0);
+	assert_true(entry.time_us == CLOCK_SEC && entry.size == 0 && entry.read);
+	assert_true(span_equal_text(entry.summary, "summary") && entry.labels.length == 0);
 	bytes_release(&record);
 }
 
@@ -490,6 +522,7 @@ int main(void)
 		cmocka_unit_test(noise_is_refused),
 		cmocka_unit_test(long_records_are_cut),
 		cmocka_unit_test(earlier_versions_are_read),
+		cmocka_unit_test(entries_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
