@@ -20,7 +20,7 @@
 
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static pthread_key_t context_key; /* EVP_MD_CTX of this thread */
-static EVP_MD *sha256;
+static EVP_MD *sha256, *sha1;
 
 static void free_context(void *context)
 {
@@ -30,8 +30,9 @@ static void free_context(void *context)
 static void fetch(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (sha256 == NULL || pthread_key_create(&context_key, free_context) != 0)
-		log_fatal(EX_SOFTWARE, "OpenSSL has no SHA-256");
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+	if (sha256 == NULL || sha1 == NULL || pthread_key_create(&context_key, free_context) != 0)
+		log_fatal(EX_SOFTWARE, "OpenSSL has no SHA-256 or no SHA-1");
 }
 
 static EVP_MD_CTX *thread_context(void)
@@ -48,14 +49,26 @@ static EVP_MD_CTX *thread_context(void)
 	return context;
 }
 
-void digest_sha256(struct span data, unsigned char out[DIGEST_SHA256_SIZE])
+static void hash(const EVP_MD *kind, struct span data, unsigned char *out)
 {
 	EVP_MD_CTX *context = thread_context();
 
-	if (EVP_DigestInit_ex2(context, sha256, NULL) != 1 ||
+	if (EVP_DigestInit_ex2(context, kind, NULL) != 1 ||
 	    EVP_DigestUpdate(context, data.data, data.length) != 1 ||
 	    EVP_DigestFinal_ex(context, out, NULL) != 1)
-		log_fatal(EX_SOFTWARE, "SHA-256 failed");
+		log_fatal(EX_SOFTWARE, "a digest of OpenSSL failed");
+}
+
+void digest_sha256(struct span data, unsigned char out[DIGEST_SHA256_SIZE])
+{
+	pthread_once(&fetch_once, fetch);
+	hash(sha256, data, out);
+}
+
+void digest_sha1(struct span data, unsigned char out[DIGEST_SHA1_SIZE])
+{
+	pthread_once(&fetch_once, fetch);
+	hash(sha1, data, out);
 }
 
 void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span data,

@@ -12,6 +12,9 @@
 #define DIGEST_SHA256_SIZE 32
 
 void digest_sha256(struct span data, unsigned char out[DIGEST_SHA256_SIZE]);
+/* For protocols that ask for it (RFC 6455), never for safety. */
+#define DIGEST_SHA1_SIZE 20
+void digest_sha1(struct span data, unsigned char out[DIGEST_SHA1_SIZE]);
 /* HMAC (RFC 2104) with a key of our own. */
 #define DIGEST_KEY_SIZE 32
 void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span data,

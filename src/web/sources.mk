@@ -5,4 +5,6 @@ web_sources = \
 	src/web/describe.c \
 	src/web/private.h \
 	src/web/server.c \
-	src/web/web.h
+	src/web/web.h \
+	src/web/websocket.c \
+	src/web/websocket.h

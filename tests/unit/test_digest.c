@@ -25,6 +25,18 @@ static void *hash_on_thread(void *context)
 	return NULL;
 }
 
+static void hashes_with_sha1(void **state)
+{
+	unsigned char out[DIGEST_SHA1_SIZE];
+
+	(void)state;
+	digest_sha1(span_of_text("abc"), out); /* FIPS 180 */
+	assert_memory_equal(out,
+	                    "\xa9\x99\x3e\x36\x47\x06\x81\x6a\xba\x3e"
+	                    "\x25\x71\x78\x50\xc2\x6c\x9c\xd0\xd8\x9d",
+	                    sizeof(out));
+}
+
 static void hashes_with_sha256(void **state)
 {
 	pthread_t thread;
@@ -137,9 +149,10 @@ static void decodes_every_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hashes_with_sha256), cmocka_unit_test(hashes_with_siphash),
-		cmocka_unit_test(gives_random_bytes), cmocka_unit_test(encodes_base64),
-		cmocka_unit_test(refuses_bad_base64), cmocka_unit_test(decodes_every_length),
+		cmocka_unit_test(hashes_with_sha1),     cmocka_unit_test(hashes_with_sha256),
+		cmocka_unit_test(hashes_with_siphash),  cmocka_unit_test(gives_random_bytes),
+		cmocka_unit_test(encodes_base64),       cmocka_unit_test(refuses_bad_base64),
+		cmocka_unit_test(decodes_every_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
