@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* hub.h - who is told of what happens in the inboxes, while it happens.
+ *
+ * hub.c decides what is told and how often, stream.c carries it to a client: as WebSocket (RFC
+ * 6455) or as server-sent events. wait.c answers requests that wait for a message. All of it runs
+ * on the web thread.
+ */
+#ifndef WEB_HUB_H
+#define WEB_HUB_H
+
+#include <event2/http.h>
+
+#include "base/list.h"
+#include "net/loop.h"
+#include "web/private.h"
+
+/* Each API has words of its own for the same events. */
+enum hub_shape { HUB_MAILPIT, HUB_MAILCATCHER, HUB_MAILHOG, HUB_SHAPES };
+
+/* What of an inbox is watched. Made with its first client. */
+struct room {
+	struct list link;
+	struct hub *hub;
+	uint32_t inbox;
+	uint64_t told;    /* the newest entry that was told of, or passed over */
+	uint64_t newest;  /* as the spool says */
+	uint64_t removed; /* entries ever removed that clients know of */
+	bool counts_due;  /* something changed since the last stats */
+	int64_t news_at, stats_at, prune_at; /* monotonic: not before */
+	bool prune_due;
+	struct timer timer;
+	struct list streams;
+	struct list waits;
+};
+
+struct hub {
+	struct web *web;
+	struct list rooms;
+	size_t streams, waits; /* how many there are */
+	struct timer heartbeat;
+};
+
+void hub_start(struct web *web); /* web->hub; watches the spool */
+void hub_stop(struct web *web);  /* says good-bye; before the server goes */
+struct room *hub_room(struct web *web, uint32_t inbox);
+
+/* ---- stream.c ---- */
+
+/* Answers the request with a stream of events; web: of that inbox, in that shape. */
+void stream_open(struct web *web, struct evhttp_request *request, uint32_t inbox,
+                 enum hub_shape shape);
+/* Does it ask for a WebSocket? */
+bool stream_is_upgrade(struct evhttp_request *request);
+/* Is anybody there who wants that shape? */
+bool stream_wanted(const struct room *room, enum hub_shape shape);
+/* Tells all of them; they may go away meanwhile. The text is one line. */
+void stream_tell(struct room *room, enum hub_shape shape, struct span json);
+void stream_heartbeat(struct room *room);
+void stream_end_all(struct room *room);
+
+/* ---- wait.c ---- */
+
+/* Entries came after `told`, up to `newest`. */
+void wait_news(struct room *room, uint64_t told, uint64_t newest);
+void wait_end_all(struct room *room);
+
+#endif
