@@ -22,9 +22,8 @@ struct room {
 	struct list link;
 	struct hub *hub;
 	uint32_t inbox;
-	uint64_t told;    /* the newest entry that was told of, or passed over */
-	uint64_t newest;  /* as the spool says */
-	uint64_t removed; /* entries ever removed that clients know of */
+	uint64_t told;   /* the newest entry that was told of, or passed over */
+	uint64_t newest; /* as the spool says */
 	bool counts_due;  /* something changed since the last stats */
 	int64_t news_at, stats_at, prune_at; /* monotonic: not before */
 	bool prune_due;
@@ -42,7 +41,19 @@ struct hub {
 
 void hub_start(struct web *web); /* web->hub; watches the spool */
 void hub_stop(struct web *web);  /* says good-bye; before the server goes */
+void hub_free(struct web *web);
 struct room *hub_room(struct web *web, uint32_t inbox);
+
+/* What requests have changed, once it is durable. ids NULL: many, or all. */
+void hub_read(struct web *web, uint32_t inbox, const uint64_t *ids, size_t count, bool read);
+void hub_tagged(struct web *web, uint32_t inbox, const uint64_t *ids, size_t count,
+                char *const *tags, size_t tag_count);
+void hub_deleted(struct web *web, uint32_t inbox, const uint64_t *ids, const uint64_t *sequences,
+                 size_t count);
+void hub_truncated(struct web *web, uint32_t inbox); /* everything is gone */
+/* A client was refused by 4yz or 5yz. */
+void hub_error(struct web *web, uint32_t inbox, const char *type, const char *address,
+               const char *text);
 
 /* ---- stream.c ---- */
 
