@@ -74,7 +74,7 @@ static void greet_catch(const struct settings *settings, unsigned port)
 
 	command_line(settings, &command);
 	fprintf(stderr,
-	        "penstockd catches mail; nothing leaves this machine.\n"
+	        "penstockd catches mail; nothing leaves this machine%s.\n"
 	        "  Point your application at SMTP host %s, port %u (any login is accepted, "
 	        "STARTTLS works).\n"
 	        "  Send a first mail:  %s send --to you@example.com\n"
@@ -82,6 +82,7 @@ static void greet_catch(const struct settings *settings, unsigned port)
 	        "curl -sS smtp://%s%s%s:%u --crlf -T - --mail-from me@example.com "
 	        "--mail-rcpt you@example.com\n"
 	        "  Stop with Ctrl-C.\n",
+	        settings_release_route(settings, "default") == NULL ? "" : " but what you release",
 	        host, port, bytes_text(&command), brackets ? "[" : "", host, brackets ? "]" : "",
 	        port);
 	bytes_release(&command);
@@ -134,7 +135,7 @@ static int run(struct settings *settings, const struct overrides *over)
 	struct bytes error = { 0 };
 	int status = EX_OK;
 
-	if (over->relay != NULL)
+	if (over->relay != NULL && settings->mode != MODE_CATCH)
 		options.probe = &settings->providers[0];
 	if (daemon_run(settings, &options, &error) < 0) {
 		fprintf(stderr, "penstockd: %s\n", bytes_text(&error));

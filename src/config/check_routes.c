@@ -183,6 +183,19 @@ static void check_names(const struct settings *s, enum section section, struct p
 	}
 }
 
+static void check_release(const struct settings *s, size_t index, struct problems *problems)
+{
+	const char *name = s->inboxes[index].release;
+	const struct provider_settings *p = name == NULL ? NULL : settings_provider(s, name);
+	struct place place = { s, SECTION_INBOX, index, "release" };
+
+	if (name != NULL && (p == NULL || p->kind == PROVIDER_INBOX))
+		problem_at(problems, &place,
+		           "there is no provider \"%.80s\" that mail leaves by: write provider "
+		           "\"%.80s\" { url = \"smtp://HOST:587\" }",
+		           name, name);
+}
+
 static void check_bounce_from(const struct settings *s, struct problems *problems)
 {
 	struct place place = { s, SECTION_BOUNCES, 0, "from" };
@@ -218,4 +231,6 @@ void check_routes(struct settings *s, struct problems *problems)
 		check_header(s, i, problems);
 		check_copy(s, i, problems);
 	}
+	for (size_t i = 0; i < s->inbox_count; i++)
+		check_release(s, i, problems);
 }

@@ -195,6 +195,27 @@ static void via_apply(struct settings *s, struct route_settings *r, size_t provi
 	}
 }
 
+/* What a person releases goes this way, and no other mail: no recipient is the null path. Whoever
+ * released it sees how it went, so it needs no bounce. */
+static void release_route_add(struct settings *s, const struct inbox_settings *inbox)
+{
+	static const char *const values[][2] = { { "recipient", "<>" }, { "bounce", "log" } };
+	struct bytes name = { 0 };
+	size_t index;
+
+	bytes_printf(&name, RELEASE_ROUTE "%s", inbox->name);
+	index = section_add(s, SECTION_ROUTE, bytes_text(&name));
+	bytes_clear(&name);
+	text_list_add(&s->routes[index].via, inbox->release);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		const struct setting *o = setting_find(SECTION_ROUTE, values[i][0]);
+
+		(void)setting_set(o, &s->routes[index], values[i][1], &name);
+		origin_set_command(s, SECTION_ROUTE, index, o, "release");
+	}
+	bytes_release(&name);
+}
+
 static void routes_apply(struct settings *s, size_t provider_count)
 {
 	if (s->mode == MODE_CATCH) {
@@ -206,6 +227,10 @@ static void routes_apply(struct settings *s, size_t provider_count)
 	}
 	for (size_t i = 0; i < s->route_count; i++)
 		via_apply(s, &s->routes[i], provider_count);
+	for (size_t i = 0; i < s->inbox_count; i++)
+		if (s->inboxes[i].release != NULL &&
+		    settings_release_route(s, s->inboxes[i].name) == NULL)
+			release_route_add(s, &s->inboxes[i]);
 }
 
 /* An inbox shows what the application sent; what goes on to others is completed. */

@@ -291,6 +291,7 @@ static const struct setting inbox_options[] = {
 	{ "keep", SETTING_COUNT, offsetof(struct inbox_settings, keep), 0, 0, 100 * LIMIT_COUNT,
 	  NULL, "500" },
 	{ "max-age", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "release", SETTING_TEXT, offsetof(struct inbox_settings, release), 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };
 

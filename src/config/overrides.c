@@ -89,6 +89,10 @@ static void relay_apply(struct settings *s, const struct overrides *over, struct
 	password_apply(s, index, over, problems);
 	for (size_t i = 0; i < over->rate.count; i++)
 		apply(s, SECTION_PROVIDER, index, "rate", over->rate.items[i], "--rate", problems);
+	/* What is caught stays here but for what somebody releases. */
+	if (s->mode == MODE_CATCH)
+		apply(s, SECTION_INBOX, section_add(s, SECTION_INBOX, "default"), "release",
+		      "smarthost", "--relay", problems);
 }
 
 /* --- with a file, or with --relay --- */

@@ -29,6 +29,8 @@
 /* Beyond this a limit limits nothing; keeps arithmetic on counts far from overflow. */
 #define RATE_COUNT_MAX    UINT64_C(1000000000)
 #define RATE_PERIOD_MAX   (366 * CLOCK_DAY)
+/* Routes of our own making, one for each inbox with `release`: this and the inbox's name. */
+#define RELEASE_ROUTE     "release."
 /* Sections of one kind, so that nothing here grows without bound. */
 #define SECTION_COUNT_MAX 10000
 /* A reply is matched while mail waits: what glibc makes of a pattern stays small with these. */

@@ -117,6 +117,7 @@ static void element_release(struct settings *s, enum section section, size_t ind
 		break;
 	case SECTION_INBOX:
 		free(s->inboxes[index].name);
+		free(s->inboxes[index].release);
 		break;
 	case SECTION_REPLY:
 		free(s->replies[index].pattern);
@@ -207,6 +208,17 @@ const struct inbox_settings *settings_inbox(const struct settings *s, const char
 	for (size_t i = 0; i < s->inbox_count; i++)
 		if (strcmp(s->inboxes[i].name, target) == 0)
 			return &s->inboxes[i];
+	return NULL;
+}
+
+const struct route_settings *settings_release_route(const struct settings *s, const char *inbox)
+{
+	const size_t prefix = strlen(RELEASE_ROUTE);
+
+	for (size_t i = 0; i < s->route_count; i++)
+		if (strncmp(s->routes[i].name, RELEASE_ROUTE, prefix) == 0 &&
+		    strcmp(s->routes[i].name + prefix, inbox) == 0)
+			return &s->routes[i];
 	return NULL;
 }
 

@@ -226,6 +226,7 @@ struct route_settings {
 
 struct inbox_settings {
 	char *name;
+	char *release; /* the provider to which its messages may be released; NULL: none */
 	size_t keep; /* messages; 0: no limit */
 };
 
@@ -318,6 +319,9 @@ void settings_print(const struct settings *s, struct bytes *out);
 const struct provider_settings *settings_provider(const struct settings *s, const char *name);
 /* An inbox by "inbox:NAME", or by the name of a provider that is one; NULL: there is none. */
 const struct inbox_settings *settings_inbox(const struct settings *s, const char *target);
+/* The route by which messages of an inbox are released: no mail finds it by itself. NULL: its
+ * messages stay. */
+const struct route_settings *settings_release_route(const struct settings *s, const char *inbox);
 /* What is said of a login: its own section, else that of "*". */
 const struct login_settings *settings_login(const struct settings *s, const char *name);
 /* Of a bare name, without case; of an address, when its domain is the hostname. */

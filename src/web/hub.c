@@ -14,13 +14,13 @@
 #include "mail/id.h"
 #include "web/hub.h"
 
-#define NEWS_MAX     50               /* new entries told one by one in a turn */
-#define NEWS_EVERY   (50 * CLOCK_MS)  /* a thousand in a second is more than a page can show */
-#define BURST_PAUSE  (250 * CLOCK_MS) /* after more than that: the list is read again */
-#define STATS_EVERY  (250 * CLOCK_MS) /* as Mailpit */
-#define PRUNE_EVERY  (2 * CLOCK_SEC)  /* retention takes one for each that comes */
-#define HEARTBEAT    (20 * CLOCK_SEC) /* proxies break what is silent for a minute */
-#define CHANGES_MAX  100              /* changed entries told one by one */
+#define NEWS_MAX    50               /* new entries told one by one in a turn */
+#define NEWS_EVERY  (50 * CLOCK_MS)  /* a thousand in a second is more than a page can show */
+#define BURST_PAUSE (250 * CLOCK_MS) /* after more than that: the list is read again */
+#define STATS_EVERY (250 * CLOCK_MS) /* as Mailpit */
+#define PRUNE_EVERY (2 * CLOCK_SEC)  /* retention takes one for each that comes */
+#define HEARTBEAT   (20 * CLOCK_SEC) /* proxies break what is silent for a minute */
+#define CHANGES_MAX 100              /* changed entries told one by one */
 
 static int64_t now_of(const struct room *room)
 {

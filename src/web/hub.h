@@ -22,9 +22,9 @@ struct room {
 	struct list link;
 	struct hub *hub;
 	uint32_t inbox;
-	uint64_t told;   /* the newest entry that was told of, or passed over */
-	uint64_t newest; /* as the spool says */
-	bool counts_due;  /* something changed since the last stats */
+	uint64_t told;                       /* the newest entry that was told of, or passed over */
+	uint64_t newest;                     /* as the spool says */
+	bool counts_due;                     /* something changed since the last stats */
 	int64_t news_at, stats_at, prune_at; /* monotonic: not before */
 	bool prune_due;
 	struct timer timer;

@@ -17,12 +17,12 @@
 #include "web/hub.h"
 #include "web/websocket.h"
 
-#define STREAMS_MAX  200          /* clients at a time: pages and tests of one developer, and then some */
-#define OUTPUT_MAX   (256 * 1024) /* octets that wait for a client */
-#define WRITE_SECS   30           /* for a client that takes nothing */
-#define INPUT_MAX    (2 * WEBSOCKET_CLIENT_MAX)
+#define STREAMS_MAX 200 /* clients at a time: pages and tests of one developer, and then some */
+#define OUTPUT_MAX  (256 * 1024) /* octets that wait for a client */
+#define WRITE_SECS  30           /* for a client that takes nothing */
+#define INPUT_MAX   (2 * WEBSOCKET_CLIENT_MAX)
 /* Where browsers begin again after a break, milliseconds. */
-#define RETRY_MS     2000
+#define RETRY_MS    2000
 
 struct stream {
 	struct list link;
@@ -257,10 +257,10 @@ static int head_make(struct evhttp_request *request, bool websocket, struct byte
 	}
 	bytes_append_text(head, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 	                        "Cache-Control: no-store\r\nConnection: close\r\n");
-	TAILQ_FOREACH (header, headers, next)
-		if (strcasecmp(header->key, "Connection") != 0 &&
-		    strcasecmp(header->key, "Cache-Control") != 0)
-			bytes_printf(head, "%s: %s\r\n", header->key, header->value);
+	TAILQ_FOREACH(header, headers, next)
+	if (strcasecmp(header->key, "Connection") != 0 &&
+	    strcasecmp(header->key, "Cache-Control") != 0)
+		bytes_printf(head, "%s: %s\r\n", header->key, header->value);
 	bytes_printf(head, "\r\nretry: %d\n\n", RETRY_MS);
 	return 0;
 }

@@ -189,6 +189,13 @@ static void routes(void **state)
 		  "inbox" },
 		{ "route \"r\" {\n copy = \"inbox:default\"\n via = { \"inbox\" }\n}\n",
 		  "t.conf:2: route \"r\": copy: the mail goes to this inbox anyway: remove it" },
+		{ P "inbox \"qa\" {\n release = \"q\"\n}\n",
+		  "t.conf:3: inbox \"qa\": release: there is no provider \"q\" that mail leaves "
+		  "by: write provider \"q\" { url = \"smtp://HOST:587\" }" },
+		{ P "inbox \"qa\" {\n release = \"inbox\"\n}\n",
+		  "t.conf:3: inbox \"qa\": release: there is no provider \"inbox\" that mail "
+		  "leaves "
+		  "by: write provider \"inbox\" { url = \"smtp://HOST:587\" }" },
 #define FIELD(text)                                                                         \
 	"t.conf:2: route \"r\": header: \"" text "\" is no field: write its name, a colon " \
 	"and a pattern, as in \"X-Tag: bulk\" or \"X-Tag: *\""

@@ -89,9 +89,14 @@ static void catches_with_a_relay(void **state)
 	(void)state;
 	load(&c, WORDS("--catch", "--relay", "smtp://mx:587"));
 	assert_string_equal(c.settings->providers[0].name, "smarthost");
-	assert_int_equal(c.settings->route_count, 1);
+	assert_int_equal(c.settings->route_count, 2);
 	assert_int_equal(c.settings->routes[0].via.count, 1);
 	assert_string_equal(c.settings->routes[0].via.items[0], "inbox");
+	assert_null(settings_release_route(c.settings, "other"));
+	assert_ptr_equal(settings_release_route(c.settings, "default"), &c.settings->routes[1]);
+	assert_string_equal(c.settings->routes[1].via.items[0], "smarthost");
+	assert_string_equal(c.settings->routes[1].recipient.items[0], "<>");
+	assert_false(c.settings->routes[1].bounce_to_sender);
 	config_case_release(&c);
 }
 
