@@ -229,6 +229,7 @@ static void routes_apply(struct settings *s, size_t provider_count)
 		via_apply(s, &s->routes[i], provider_count);
 	for (size_t i = 0; i < s->inbox_count; i++)
 		if (s->inboxes[i].release != NULL &&
+		    settings_provider(s, s->inboxes[i].release) != NULL &&
 		    settings_release_route(s, s->inboxes[i].name) == NULL)
 			release_route_add(s, &s->inboxes[i]);
 }
