@@ -61,22 +61,31 @@ size_t depth_session_max(const struct depth *d, int64_t now_us); /* SIZE_MAX: no
 /* ---- adapt.c: pure ------------------------------------------------------------ */
 
 struct adapt {
-	double rate;        /* messages a second now; 0: as fast as the declared rates allow */
-	double ceiling;     /* where it last complained */
-	double found;       /* what is remembered across restarts; 0: nothing */
-	double most;        /* the least declared rate; 0: none */
-	double step;        /* of growth */
-	double proven;      /* what it took from one row of complaints to the next; 0: not known */
-	int64_t row_us;     /* monotonic; when the last row began */
-	int64_t silence_us; /* from its first complaint until something was taken */
-	size_t taken;       /* messages since */
-	bool known;         /* the ceiling was found twice */
-	double next_us;     /* monotonic; of the next departure */
-	int64_t paused_until_us, throttled_us, step_us, held_us, second_us;
-	unsigned row;                         /* complaints without a quiet time between */
-	size_t quiet, step_count, held_count; /* messages since */
-	size_t second, before;                /* of this second and the one before */
-	bool changed;                         /* `found` is to be stored */
+	double rate;       /* messages a second now; 0: as fast as the declared rates allow */
+	bool known;        /* it is near the limit */
+	double ceiling;    /* where it last complained, once it is known */
+	double low, high;  /* while it is looked for: bounds; 0: none yet */
+	double good;       /* the last step of growth that was taken without a complaint; 0: none */
+	double found;      /* what is remembered across restarts; 0: nothing */
+	double most;       /* the least declared rate; 0: none */
+	double step;       /* of growth */
+	int64_t window_us; /* in which a complaint shows, as far as known */
+	/* monotonic; 0: not */
+	int64_t shut_us;      /* since then it took nothing */
+	int64_t refused_us;   /* when it last complained */
+	int64_t throttled_us; /* what was written before says nothing new */
+	int64_t paused_until_us;
+	int64_t opened_us; /* when it took something again; `taken` since */
+	int64_t last_opened_us, shut_for_us;
+	int64_t fell_us, step_us, held_us, second_us;
+	double next_us; /* of the next departure */
+	/* Of this cycle: how late it was asked at its beginning, and since; not asked at all. */
+	double opened_late_us, lost_us, idle_us;
+	size_t taken, step_count, held_count, quiet; /* messages since */
+	size_t second, before;                       /* of this second and the one before */
+	unsigned misses, hold;
+	bool far;     /* it last complained far beyond the ceiling */
+	bool changed; /* `found` is to be stored */
 };
 /* A message leaves then. */
 void adapt_written(struct adapt *a, int64_t depart_us);

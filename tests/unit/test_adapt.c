@@ -33,10 +33,10 @@ static size_t run(struct adapt *a, int64_t *now, int64_t us, double limit, size_
 	return taken;
 }
 
-static void test_a_complaint_halts_and_lowers(void **state)
+static void test_a_complaint_halts(void **state)
 {
 	struct adapt a = { 0 };
-	int64_t now = CLOCK_HOUR;
+	int64_t now = CLOCK_HOUR, pause;
 	size_t throttled = 0;
 	double rate;
 
@@ -49,7 +49,12 @@ static void test_a_complaint_halts_and_lowers(void **state)
 	assert_true(rate > 0 && adapt_when(&a, now) > now);
 	/* Written before it was known: the same complaint. */
 	assert_false(adapt_throttled(&a, now - 5, now + 10, 0));
-	assert_true(a.rate == rate && a.changed);
+	assert_true(a.rate == rate);
+	/* The longer it lasts, the longer the pauses. */
+	pause = adapt_when(&a, now) - now;
+	now += 10 * pause;
+	assert_true(adapt_throttled(&a, now, now, 0));
+	assert_true(adapt_when(&a, now) - now > pause);
 	/* A time that is said is kept. */
 	now += CLOCK_SEC;
 	assert_true(adapt_throttled(&a, now, now, 30 * CLOCK_SEC));
@@ -70,7 +75,14 @@ static void test_a_limit_is_found_and_kept(void **state)
 	assert_true(throttled * 100 < taken);
 	/* It is raised: the rate follows. */
 	(void)run(&a, &now, CLOCK_HOUR, 40, &throttled);
-	assert_true(a.rate > 30);
+	assert_true(a.rate > 30 && a.rate < 40 && a.changed);
+	/* It is lowered: the rate follows. */
+	(void)run(&a, &now, 10 * CLOCK_MIN, 5, &throttled);
+	assert_true(a.rate > 4.7 && a.rate < 5);
+	throttled = 0;
+	taken = run(&a, &now, CLOCK_HOUR, 5, &throttled);
+	assert_in_range(taken, 17100, 18010);
+	assert_true(throttled * 100 < taken);
 	/* Remembered. */
 	a = (struct adapt){ 0 };
 	adapt_restore(&a, 10);
@@ -92,7 +104,7 @@ static void test_what_is_declared_is_not_exceeded_by_growth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_complaint_halts_and_lowers),
+		cmocka_unit_test(test_a_complaint_halts),
 		cmocka_unit_test(test_a_limit_is_found_and_kept),
 		cmocka_unit_test(test_what_is_declared_is_not_exceeded_by_growth),
 	};

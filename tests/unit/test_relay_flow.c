@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Random providers, with limits that are declared and limits that are hidden: none that is declared
- * is ever exceeded, and all are used. A share of them here, two hundred with LONG set. */
+/* Random providers, with limits that are declared and limits that are hidden. Of each: one that is
+ * declared is never exceeded, and 99 % of it is used; of a hidden one 95 % is used, with under 1 %
+ * of the attempts throttled once it was found. A share of them here, two hundred with LONG set. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,9 +151,6 @@ static void make_policy(unsigned i)
 	policy.level_us = CLOCK_HOUR;
 }
 
-static size_t hidden_count;
-static double hidden_share, hidden_throttled;
-
 static void told(unsigned i, double share)
 {
 	if (getenv("POLICY") != NULL)
@@ -210,13 +208,8 @@ static void simulate(unsigned i)
 	told(i, share);
 	if (!policy.hidden && share < 0.99 - 1.5 / (per_us * (double)length))
 		fail_msg("policy %u: a declared limit is not used: %.4f", i, share);
-	if (policy.hidden) {
-		hidden_count++;
-		hidden_share += share;
-		hidden_throttled += (double)policy.throttled / (double)policy.attempts;
-	}
-	if (policy.hidden && (share < 0.6 || policy.throttled * 33 >= policy.attempts))
-		fail_msg("policy %u: a hidden limit is far from found: %.4f, %zu of %zu throttled",
+	if (policy.hidden && (share < 0.95 || policy.throttled * 100 >= policy.attempts))
+		fail_msg("policy %u: a hidden limit is not found: %.4f used, %zu of %zu throttled",
 		         i, share, policy.throttled, policy.attempts);
 	w.generation++; /* the feeding ends */
 	host_crash(&w.hosts[0]);
@@ -237,12 +230,6 @@ static void test_random_providers(void **state)
 	}
 	for (unsigned i = 0; i < count; i++)
 		simulate(i);
-	/* Of hidden limits at least 95 % are used, with under 1 % throttled; some a little less. */
-	if (hidden_share < 0.95 * (double)hidden_count ||
-	    hidden_throttled > 0.01 * (double)hidden_count)
-		fail_msg("%zu hidden limits: %.4f used, %.4f throttled", hidden_count,
-		         hidden_share / (double)hidden_count,
-		         hidden_throttled / (double)hidden_count);
 }
 
 static void quiet(void *context, enum log_level level, const char *line)
