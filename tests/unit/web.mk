@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: ISC
 unit_programs += \
+	tests/unit/test_assets \
 	tests/unit/test_websocket
