@@ -75,6 +75,10 @@ int search_parse(struct search **search_r, const char *query, const char *tz, in
                  struct bytes *error);
 bool search_matches(const struct search *search, const struct inbox_row *row);
 void search_free(struct search **search);
+/* Appends text as search compares it: case folded, marks and white space as one space, after a
+ * space when something is there. What an intake keeps as SPOOL_TEXT is made of nothing else: From,
+ * Subject, To, Cc, Bcc, Reply-To, the reverse-path, the text, then names of attached files. */
+void search_fold(struct bytes *out, struct span text);
 
 /* ---- followers ------------------------------------------------------------ */
 

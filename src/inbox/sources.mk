@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 inbox_sources = \
+	src/inbox/fold.c \
 	src/inbox/follow.c \
 	src/inbox/inbox.h \
 	src/inbox/intake.c \
