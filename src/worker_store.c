@@ -61,6 +61,27 @@ static void store_route(void *context, struct put *put, const struct envelope *e
 	route_put(d->router, put, d->spool, envelope, listener, &d->intake, clock_wall(d->clock));
 }
 
+/* Whether mail can go to somebody who reads it here, and may ask how it came. */
+static bool keeps_mail(const struct settings *settings)
+{
+	if (settings->mode == MODE_CATCH)
+		return true;
+	for (size_t i = 0; i < settings->route_count; i++) {
+		const struct route_settings *r = &settings->routes[i];
+
+		if (r->copy != NULL)
+			return true;
+		for (size_t k = 0; k < r->via.count; k++) {
+			const struct provider_settings *p =
+				settings_provider(settings, r->via.items[k]);
+
+			if (p != NULL && p->kind == PROVIDER_INBOX)
+				return true;
+		}
+	}
+	return false;
+}
+
 void worker_receive_prepare(struct worker *w, size_t i)
 {
 	const struct daemon *d = w->daemon;
@@ -73,6 +94,7 @@ void worker_receive_prepare(struct worker *w, size_t i)
 	receive->home = w->channel;
 	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
+	receive->records = keeps_mail(d->settings);
 	if (d->users[i] != NULL) {
 		receive->users = (struct receive_users){
 			.generation = users_generation,

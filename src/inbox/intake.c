@@ -168,6 +168,8 @@ static void intake_add(void *context, struct put *put, uint32_t inbox,
 	collect_field(header, "Reply-To", &s.reply_to, &s.reply_to_count, &places, &budget);
 	summary_encode(&s, &record);
 	put_add_entry(put, inbox, &record);
+	bytes_append_span(&put->entries[put->entry_count - 1].extras[SPOOL_DIALOGUE],
+	                  bytes_span(&put->dialogue));
 	summary_release(&s);
 	bytes_release(&whole);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 mail_sources = \
 	src/mail/address.c src/mail/address.h \
+	src/mail/dialogue.c src/mail/dialogue.h \
 	src/mail/dot.c src/mail/dot.h \
 	src/mail/envelope.c src/mail/envelope.h \
 	src/mail/header.c src/mail/header.h \

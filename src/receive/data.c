@@ -211,6 +211,7 @@ static void put_accepted(struct session *s, const struct put *put)
 	session_replyf(s, 250, "2.0.0", "queued as %s", id);
 	s->errors = s->junk = 0;
 	s->waiting_us = session_now(s);
+	record_accepted(s);
 }
 
 static void put_done(struct spool_request *request, int result)
@@ -292,6 +293,7 @@ static void data_accept(struct data *d)
 	hold_from(&s->envelope.terms, clock_wall(loop_clock(receive->loop)));
 	facts_fill(&put->facts, s);
 	submission_repair(s, put_header(put), &put->facts.trace);
+	record_give(s, &put->dialogue);
 	put->reserved = s->reserved;
 	s->reserved = 0;
 	put->owner = d;
@@ -317,6 +319,7 @@ static void data_end(struct data *d)
 {
 	struct session *s = d->session;
 
+	record_content(s, d->decoder.written);
 	if (d->put->first_piece > 0 && !d->header_done)
 		keep_header(d, bytes_span(&d->put->body));
 	if (d->fault == NULL && has_large_header(d))

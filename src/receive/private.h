@@ -115,11 +115,12 @@ struct session {
 	char *login;                   /* NULL: not logged in */
 	struct login_attempt *attempt; /* NULL: none; see auth.c */
 	struct envelope envelope;
-	uint64_t reserved;   /* octets of the spool's quota held by this transaction */
-	int64_t activity_us; /* monotonic: the last whole line or piece of content */
-	int64_t waiting_us;  /* monotonic: since when the next content is waited for */
-	int64_t junk_us;     /* monotonic: up to when junk was forgotten */
-	struct data *data;   /* NULL: no content is read */
+	uint64_t reserved;     /* octets of the spool's quota held by this transaction */
+	int64_t activity_us;   /* monotonic: the last whole line or piece of content */
+	int64_t waiting_us;    /* monotonic: since when the next content is waited for */
+	int64_t junk_us;       /* monotonic: up to when junk was forgotten */
+	struct data *data;     /* NULL: no content is read */
+	struct record *record; /* NULL: what is said is not recorded */
 	struct client_count by_client, by_listener;
 	size_t all; /* connections of the listener when this one came */
 };
@@ -161,10 +162,33 @@ bool session_known(const struct session *s);
 int64_t session_now(const struct session *s);      /* monotonic */
 int64_t session_patience(const struct session *s); /* idle-timeout, in microseconds */
 
+/* ---- lines.c ------------------------------------------------------------ */
+
+/* Reads one line, if it is here; false: nothing more can be done now. */
+bool line_step(struct session *s);
+
+/* ---- record.c ----------------------------------------------------------- */
+
+/* What is said, for those who read the messages and look for what went wrong. All of them do
+ * nothing when nobody does. */
+void record_begin(struct session *s);
+void record_command(struct session *s, struct span line); /* hides what is secret in it */
+void record_content(struct session *s, uint64_t octets);
+void record_reply(struct session *s, struct span lines); /* one, without its end, or more */
+void record_note(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A refusal: it is told, and the session has failed if no message is accepted. */
+void record_failure(struct session *s, int code, const char *enhanced, const char *text);
+void record_over(struct session *s, const char *why); /* before its state says so */
+/* The dialogue of the message that the writer is to get, with the reply that will follow. */
+void record_give(struct session *s, struct bytes *dialogue);
+void record_accepted(struct session *s); /* forgets what belonged to that message alone */
+void record_free(struct session *s);     /* tells of a session that failed */
+
 /* ---- verbs.c ------------------------------------------------------------ */
 
 /* Runs one command line (without its line end). */
 void verb_run(struct session *s, struct span line);
+bool verb_is_known(struct span line);
 bool span_has_controls(struct span text); /* C0 and DEL */
 bool span_has_8bit(struct span text);
 

@@ -61,6 +61,24 @@ struct login_cache;
 struct login_cache *login_cache_new(void);
 void login_cache_free(struct login_cache **cache); /* wipes */
 
+/* A session in which something was refused, or which broke off, and no message was accepted. */
+struct session_record {
+	struct channel_item item; /* the hook's */
+	int64_t time_us;          /* wall clock of its end */
+	char *client, *helo;      /* helo NULL: not greeted */
+	char *reason;             /* the first refusal, or how it ended */
+	struct bytes dialogue;    /* mail/dialogue.h */
+};
+void session_record_free(struct session_record **record);
+
+/* Who wants to know what is said to clients. On the worker, from inside: not to block. */
+struct receive_watch {
+	void (*failed)(void *context, struct session_record *record); /* takes it; NULL: nobody */
+	/* A reply of 4yz or 5yz; NULL: nobody. */
+	void (*refused)(void *context, const char *client, int code, const char *text);
+	void *context;
+};
+
 /* What the sessions of one worker and one listener share. Outlives them. */
 struct receive {
 	const struct settings *settings;
@@ -72,6 +90,8 @@ struct receive {
 	struct clients *clients;
 	struct receive_users users;
 	struct login_cache *logins; /* NULL: nothing is remembered */
+	bool records;               /* dialogues go with the messages, and to `watch` */
+	struct receive_watch watch;
 	struct list sessions; /* open ones, and those whose request is still with the writer */
 	bool stopping;
 	/* Private to admission.c: when silent sessions last had to go for want of room, when the

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* session.c - the life of an inbound session: lines, states, timer, replies, its end.
+/* session.c - the life of an inbound session: states, timer, replies, its end.
  *
- * Reads whole lines where they lie in the stream's buffer, so an idle session owns none. Which
- * command a line is decides verbs.c. A line ends with CRLF only (RFC 5321 2.3.8). Invariants: one
- * reply a command, in order; while a request is with the writer no input is looked at; a session is
- * freed by session_settle() only, as the last thing of an event.
+ * Lines are read by lines.c. Invariants: one reply a command, in order; while a request is with the
+ * writer no input is looked at; a session is freed by session_settle() only, as the last thing of
+ * an event.
  */
 #include "receive/private.h"
 
@@ -118,6 +117,7 @@ static void session_write(struct session *s, int code, const char *enhanced, con
 		length = append(line, length, " ");
 	}
 	length = append(line, length, text);
+	record_reply(s, span_of(line, length));
 	memcpy(line + length, "\r\n", 2);
 	stream_write(s->stream, line, length + 2);
 }
@@ -127,6 +127,7 @@ void session_close(struct session *s, const char *why)
 	if (s->state == SESSION_OVER)
 		return;
 	log_debug("session ended client=%s reason=\"%s\"", stream_peer(s->stream), why);
+	record_over(s, why);
 	stream_close_after_output(&s->stream);
 	session_enter(s, SESSION_OVER);
 }
@@ -136,6 +137,8 @@ void session_hang_up(struct session *s, const char *enhanced, const char *text)
 	if (s->state == SESSION_OVER)
 		return;
 	session_write(s, 421, enhanced, text);
+	if (!is_between(s))
+		record_failure(s, 421, enhanced, text);
 	metric_add(METRIC_COMMANDS_REJECTED, 1);
 	session_close(s, text);
 }
@@ -145,6 +148,7 @@ void session_reply(struct session *s, int code, const char *enhanced, const char
 	session_write(s, code, enhanced, text);
 	if (code < 400)
 		return;
+	record_failure(s, code, enhanced, text);
 	metric_add(METRIC_COMMANDS_REJECTED, 1);
 	if (code >= 500) {
 		s->errors++;
@@ -226,6 +230,7 @@ void session_forget(struct session *s)
 
 static void session_free(struct session *s)
 {
+	record_free(s);
 	session_forget(s);
 	timer_stop(&s->timer);
 	clients_leave(s->receive->clients, &s->by_client);
@@ -258,125 +263,7 @@ static bool session_settle(struct session *s)
 	return false;
 }
 
-/* ---- lines --------------------------------------------------------------- */
-
-static bool is_letter(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static size_t line_max(const struct session *s, struct span input)
-{
-	bool offered = s->receive->listener->auth != AUTH_OFF;
-
-	return offered && (s->state == SESSION_AUTH || span_starts_nocase(input, "AUTH"))
-	               ? AUTH_LINE_MAX
-	               : COMMAND_LINE_MAX;
-}
-
-static void line_too_long(struct session *s)
-{
-	if (s->state == SESSION_AUTH) {
-		auth_forget(s);
-		session_enter(s, SESSION_READY);
-	}
-	session_reply(s, 500, s->skipping_auth ? "5.5.6" : "5.5.2", "Line too long");
-}
-
-/* The chunk behind a BDAT whose line is not one cannot be told from commands. */
-static bool is_bdat(const struct session *s, struct span line)
-{
-	return s->state != SESSION_AUTH && span_starts_nocase(line, "BDAT");
-}
-
-static void bdat_hang_up(struct session *s)
-{
-	session_reply(s, 500, "5.5.2", "That is no line of BDAT");
-	session_hang_up(s, "4.7.0", "Lost count of the octets, closing");
-}
-
-/* A line is here, with its LF. Whatever is wrong with its end, one reply follows. */
-static void line_run(struct session *s, struct span line)
-{
-	bool crlf = line.length >= 2 && line.data[line.length - 2] == '\r';
-	bool tainted = s->tainted;
-
-	s->tainted = !crlf;
-	s->spoken = true;
-	if ((!crlf || tainted) && is_bdat(s, line))
-		bdat_hang_up(s);
-	else if (!crlf)
-		session_reply(s, 500, "5.5.2", "Line ends with a bare LF; RFC 5321 wants CR LF");
-	else if (tainted)
-		session_reply(s, 500, "5.5.2", "Line began behind a bare LF and is ignored");
-	else if (s->state == SESSION_AUTH)
-		auth_line(s, span_of(line.data, line.length - 2));
-	else
-		verb_run(s, span_of(line.data, line.length - 2));
-}
-
-/* The rest of a line that was too long: dropped as it comes. */
-static bool line_skip(struct session *s, struct span input)
-{
-	const unsigned char *lf = memchr(input.data, '\n', input.length);
-	size_t length = lf != NULL ? (size_t)(lf - input.data) : input.length;
-
-	if (length > 0)
-		s->skipped_cr = input.data[length - 1] == '\r';
-	if (s->skipping_auth)
-		stream_wipe(s->stream, length);
-	stream_consume(s->stream, lf != NULL ? length + 1 : length);
-	if (lf == NULL)
-		return false;
-	s->skipping = false;
-	s->tainted = !s->skipped_cr;
-	line_too_long(s);
-	return true;
-}
-
-/* One line, if it is here. The line is copied: consuming may move the stream's buffer, and a
- * command may write, pause, or end the session. */
-static bool line_step(struct session *s)
-{
-	struct span input = stream_input(s->stream);
-	unsigned char line[AUTH_LINE_MAX];
-	const unsigned char *lf;
-	size_t length, max;
-
-	if (input.length == 0)
-		return false;
-	if (s->skipping)
-		return line_skip(s, input);
-	if (!s->spoken && !is_letter(input.data[0]) && input.data[0] != '\r' &&
-	    input.data[0] != '\n') {
-		session_reply(s, 554, "5.5.2", "This is an SMTP server, closing");
-		session_close(s, "not SMTP");
-		return false;
-	}
-	max = line_max(s, input);
-	lf = memchr(input.data, '\n', input.length < max ? input.length : max);
-	if (lf == NULL && input.length < max)
-		return false;
-	s->activity_us = session_now(s);
-	if (lf == NULL && is_bdat(s, input)) {
-		bdat_hang_up(s);
-		return false;
-	}
-	if (lf == NULL) {
-		s->spoken = s->skipping = true;
-		s->skipping_auth = max == AUTH_LINE_MAX;
-		return true;
-	}
-	length = (size_t)(lf - input.data) + 1;
-	memcpy(line, input.data, length);
-	if (max == AUTH_LINE_MAX)
-		stream_wipe(s->stream, length);
-	stream_consume(s->stream, length);
-	line_run(s, span_of(line, length));
-	if (max == AUTH_LINE_MAX)
-		memory_wipe(line, length);
-	return true;
-}
+/* ---- what comes -------------------------------------------------------- */
 
 /* What each state does with input; NULL: it waits. */
 static bool (*const steps[])(struct session *s) = {
@@ -443,6 +330,7 @@ static void on_secured(void *context)
 	struct session *s = context;
 
 	s->activity_us = session_now(s);
+	record_note(s, "TLS: %s", stream_tls_description(s->stream));
 	session_enter(s, SESSION_START);
 	if (s->receive->listener->tls == LISTENER_TLS_IMPLICIT)
 		admission_greet(s);
@@ -456,6 +344,7 @@ static void on_closed(void *context, const char *error)
 	if (error != NULL) {
 		log_debug("session lost client=%s reason=%s", stream_peer(s->stream),
 		          log_quoted(error));
+		record_over(s, error);
 		stream_free(&s->stream);
 		session_enter(s, SESSION_OVER);
 	} else {
@@ -478,6 +367,7 @@ static void session_time_out(struct session *s)
 	if (s->state == SESSION_PROXY)
 		admission_refuse(s, "no PROXY header in time");
 	if (s->state == SESSION_TLS) {
+		record_over(s, "TLS: no handshake in time");
 		stream_free(&s->stream); /* nothing can be said in the middle of a handshake */
 		session_enter(s, SESSION_OVER);
 	} else if (session_now(s) >= message_deadline(s)) {
@@ -525,6 +415,7 @@ struct session *session_new(struct receive *receive, struct stream *stream)
 	log_debug("session started client=%s listener=%s", stream_peer(stream),
 	          receive->listener->name);
 	stream_set_events(stream, &events, s);
+	record_begin(s);
 	admission_begin(s);
 	return session_settle(s) ? s : NULL;
 }

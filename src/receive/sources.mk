@@ -6,11 +6,13 @@ receive_sources = \
 	src/receive/bdat.c \
 	src/receive/clients.c \
 	src/receive/data.c \
+	src/receive/lines.c \
 	src/receive/login_cache.c \
 	src/receive/parameters.c \
 	src/receive/policy.c \
 	src/receive/private.h \
 	src/receive/rates.c \
+	src/receive/record.c \
 	src/receive/receive.h \
 	src/receive/session.c \
 	src/receive/submission.c \

@@ -126,6 +126,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	if (auth_is_offered(s))
 		bytes_append_text(&text, "250-AUTH PLAIN LOGIN\r\n");
 	bytes_append_text(&text, "250 ENHANCEDSTATUSCODES\r\n");
+	record_reply(s, bytes_span(&text));
 	stream_write(s->stream, text.data, text.length);
 	bytes_release(&text);
 }
@@ -274,6 +275,13 @@ static const struct verb *verb_find(struct span name)
 			return &verbs[i];
 	}
 	return NULL;
+}
+
+bool verb_is_known(struct span line)
+{
+	struct span name = span_word(&line);
+
+	return verb_find(name) != NULL || span_equal_nocase(name, span_of_text("BDAT"));
 }
 
 static void out_of_sequence(struct session *s, const struct verb *verb)

@@ -195,7 +195,7 @@ struct spool_request {
 enum spool_extra {
 	SPOOL_PARTS,    /* the part index: mime/mime.h */
 	SPOOL_TEXT,     /* normalised text for search: inbox/inbox.h */
-	SPOOL_DIALOGUE, /* what client and server said: receive/receive.h */
+	SPOOL_DIALOGUE, /* what client and server said: mail/dialogue.h */
 	SPOOL_EXTRA_COUNT
 };
 #define SPOOL_EXTRA_MAX  (1024 * 1024) /* a bound for one row set; askers cut before */
@@ -215,6 +215,9 @@ struct put_entry {
 struct put {
 	struct spool_request request; /* request.home and .done are set by the asker */
 	struct message_facts facts;   /* facts.id is filled at the commit */
+	/* What client and server said (mail/dialogue.h), for the intake hook; empty: not recorded.
+	 */
+	struct bytes dialogue;
 	struct bytes header;  /* the header section when it is no longer in body (streamed mail) */
 	struct bytes body;    /* content from piece `first_piece` on; all of it for small mail */
 	uint32_t first_piece; /* pieces already stored by spool_chunk() */

@@ -95,6 +95,7 @@ void put_free(struct put **pp)
 		return;
 	*pp = NULL;
 	message_facts_release(&put->facts);
+	bytes_release(&put->dialogue);
 	bytes_release(&put->header);
 	bytes_release(&put->body);
 	for (size_t i = 0; i < put->delivery_count; i++)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mail/dialogue.h"
 #include "../unit/receive_server.h"
 
 enum {
@@ -81,6 +82,7 @@ static void configure(struct server *v, struct file *file, unsigned config, bool
 	if (checked && (config & CONFIG_AUTH) != 0)
 		v->listener.auth = config & CONFIG_NO_RELAY ? AUTH_REQUIRED : AUTH_OPTIONAL;
 	v->listener.auth_without_tls = checked;
+	v->receive.records = true;
 	v->listener.reject_bare_newline = (config & CONFIG_STRICT) != 0;
 	v->listener.local_submission = (config & CONFIG_LOCAL) != 0;
 	v->listener.tls = config & CONFIG_TLS ? LISTENER_TLS_REQUIRED : LISTENER_TLS_OFF;
@@ -164,6 +166,21 @@ static size_t count_chunks(struct span said)
 	return count;
 }
 
+/* But for the times: in pieces some of it is said later. */
+static void check_same_dialogue(const struct stored *a, const struct stored *b)
+{
+	struct dialogue_reader ra = dialogue_reader(bytes_span(&a->dialogue), a->id);
+	struct dialogue_reader rb = dialogue_reader(bytes_span(&b->dialogue), b->id);
+	struct dialogue_line la, lb;
+
+	while (dialogue_next(&ra, &la)) {
+		CHECK(dialogue_next(&rb, &lb));
+		CHECK(la.from == lb.from && span_equal(la.text, lb.text));
+	}
+	CHECK(!dialogue_next(&rb, &lb));
+	CHECK(a->dialogue.length > 0);
+}
+
 static void check_same(struct server *whole, struct server *parts, const char *text,
                        const char *heard, struct span said)
 {
@@ -177,6 +194,7 @@ static void check_same(struct server *whole, struct server *parts, const char *t
 
 		CHECK(span_equal(bytes_span(&a->content), bytes_span(&b->content)));
 		CHECK(span_equal(bytes_span(&a->recipients), bytes_span(&b->recipients)));
+		check_same_dialogue(a, b);
 		CHECK(strcmp(a->sender, b->sender) == 0);
 		CHECK(is_clean(bytes_span(&a->recipients), '\n'));
 		CHECK(is_clean(span_of_text(a->sender), 0));

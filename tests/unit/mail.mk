@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 unit_programs += \
 	tests/unit/test_address \
+	tests/unit/test_dialogue \
 	tests/unit/test_dot \
 	tests/unit/test_envelope \
 	tests/unit/test_header \

@@ -10,6 +10,7 @@ unit_programs += \
 	tests/unit/test_receive_parameters \
 	tests/unit/test_receive_policy \
 	tests/unit/test_receive_rates \
+	tests/unit/test_receive_record \
 	tests/unit/test_receive_repairs \
 	tests/unit/test_receive_session \
 	tests/unit/test_receive_tls \
@@ -23,6 +24,7 @@ tests_unit_test_receive_auth_SOURCES = tests/unit/test_receive_auth.c $(receive_
 tests_unit_test_receive_content_SOURCES = tests/unit/test_receive_content.c $(receive_server)
 tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_dialogue_SOURCES = tests/unit/test_receive_dialogue.c $(receive_server)
+tests_unit_test_receive_record_SOURCES = tests/unit/test_receive_record.c $(receive_server)
 tests_unit_test_receive_repairs_SOURCES = tests/unit/test_receive_repairs.c $(receive_server)
 tests_unit_test_receive_session_SOURCES = tests/unit/test_receive_session.c $(receive_server)
 tests_unit_test_receive_tls_SOURCES = tests/unit/test_receive_tls.c $(receive_server)

@@ -108,6 +108,7 @@ static void store_message(struct server *v, struct put *put)
 		bytes_append_span(&m->content, bytes_span(&v->chunks));
 	bytes_append_span(&m->content, bytes_span(&put->body));
 	bytes_append_span(&m->header, bytes_span(&put->header));
+	bytes_append_span(&m->dialogue, bytes_span(&put->dialogue));
 	assert_int_equal(m->content.length, put->facts.size);
 	assert_true(put->reserved >= put->facts.size);
 	m->sender = copy(put->facts.sender.text);
@@ -329,6 +330,7 @@ void server_forget_stored(struct server *v)
 
 		bytes_release(&m->content);
 		bytes_release(&m->header);
+		bytes_release(&m->dialogue);
 		bytes_release(&m->recipients);
 		free(m->sender);
 		free(m->with);

@@ -16,6 +16,7 @@
 
 struct stored {
 	struct bytes content, header, recipients; /* recipients: each with a line feed */
+	struct bytes dialogue;
 	char *sender, *with, *login, *recipient, *from;
 	unsigned added;
 	enum envelope_body body;
