@@ -13,14 +13,16 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static pthread_key_t context_key; /* EVP_MD_CTX of this thread */
-static EVP_MD *sha256, *sha1;
+static EVP_MD *sha256, *sha1, *md5;
 
 static void free_context(void *context)
 {
@@ -31,8 +33,10 @@ static void fetch(void)
 {
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-	if (sha256 == NULL || sha1 == NULL || pthread_key_create(&context_key, free_context) != 0)
-		log_fatal(EX_SOFTWARE, "OpenSSL has no SHA-256 or no SHA-1");
+	md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+	if (sha256 == NULL || sha1 == NULL || md5 == NULL ||
+	    pthread_key_create(&context_key, free_context) != 0)
+		log_fatal(EX_SOFTWARE, "OpenSSL has no SHA-256, SHA-1 or MD5");
 }
 
 static EVP_MD_CTX *thread_context(void)
@@ -80,6 +84,49 @@ void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span da
 	pthread_once(&fetch_once, fetch);
 	if (HMAC(sha256, key, DIGEST_KEY_SIZE, text, data.length, out, NULL) == NULL)
 		log_fatal(EX_SOFTWARE, "HMAC failed");
+}
+
+struct digest_sums {
+	EVP_MD_CTX *contexts[3];
+};
+
+struct digest_sums *digest_sums_new(void)
+{
+	const EVP_MD *algorithms[3];
+	struct digest_sums *sums = memory_new(sizeof(*sums));
+
+	pthread_once(&fetch_once, fetch);
+	algorithms[0] = md5;
+	algorithms[1] = sha1;
+	algorithms[2] = sha256;
+	for (size_t i = 0; i < 3; i++) {
+		sums->contexts[i] = EVP_MD_CTX_new();
+		if (sums->contexts[i] == NULL ||
+		    EVP_DigestInit_ex2(sums->contexts[i], algorithms[i], NULL) != 1)
+			log_fatal(EX_SOFTWARE, "no digest context");
+	}
+	return sums;
+}
+
+void digest_sums_feed(struct digest_sums *sums, struct span data)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (EVP_DigestUpdate(sums->contexts[i], data.data, data.length) != 1)
+			log_fatal(EX_SOFTWARE, "a digest failed");
+}
+
+void digest_sums_end(struct digest_sums **sums, unsigned char md5_r[16], unsigned char sha1_r[20],
+                     unsigned char sha256_r[DIGEST_SHA256_SIZE])
+{
+	unsigned char *out[3] = { md5_r, sha1_r, sha256_r };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (EVP_DigestFinal_ex((*sums)->contexts[i], out[i], NULL) != 1)
+			log_fatal(EX_SOFTWARE, "a digest failed");
+		EVP_MD_CTX_free((*sums)->contexts[i]);
+	}
+	free(*sums);
+	*sums = NULL;
 }
 
 bool digest_equal(const void *a, const void *b, size_t length)

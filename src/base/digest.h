@@ -19,6 +19,14 @@ void digest_sha1(struct span data, unsigned char out[DIGEST_SHA1_SIZE]);
 #define DIGEST_KEY_SIZE 32
 void digest_hmac_sha256(const unsigned char key[DIGEST_KEY_SIZE], struct span data,
                         unsigned char out[DIGEST_SHA256_SIZE]);
+/* Three digests of the same octets, which come in pieces. */
+struct digest_sums;
+struct digest_sums *digest_sums_new(void);
+void digest_sums_feed(struct digest_sums *sums, struct span data);
+/* Frees it. */
+void digest_sums_end(struct digest_sums **sums, unsigned char md5_r[16], unsigned char sha1_r[20],
+                     unsigned char sha256_r[DIGEST_SHA256_SIZE]);
+
 /* In a time that does not tell where they differ. */
 bool digest_equal(const void *a, const void *b, size_t length);
 /* A keyed hash for tables and classes (SipHash-2-4 of 64 bits; key of 16 bytes). */

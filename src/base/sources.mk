@@ -15,4 +15,4 @@ base_sources = \
 	src/base/memory.c src/base/memory.h \
 	src/base/metric.c src/base/metric.h \
 	src/base/table.c src/base/table.h \
-	src/base/utf8.c src/base/utf8_fold.c src/base/utf8.h
+	src/base/utf8.c src/base/utf8.h

@@ -17,9 +17,4 @@ bool utf8_is_ascii(struct span text); /* no octet above 127 */
 /* Appends the character; U+FFFD for what is none. */
 void utf8_append(struct bytes *out, uint32_t code);
 
-/* Without the difference of capital and small letters; the same on every machine. Octets that are
- * no UTF-8 become U+FFFD. What is folded stays as it is when folded again. */
-uint32_t utf8_fold_character(uint32_t code);
-void utf8_fold(struct span text, struct bytes *out);
-
 #endif

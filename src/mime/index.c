@@ -23,6 +23,16 @@ static void part_release(struct mime_part *part)
 	free(part->content_id);
 }
 
+struct mime_part *index_add(struct mime_index *index)
+{
+	struct mime_part *part;
+
+	index->parts = memory_grow(index->parts, index->count + 1, sizeof(*index->parts));
+	part = &index->parts[index->count++];
+	memset(part, 0, sizeof(*part));
+	return part;
+}
+
 static void texts_release(char **texts, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

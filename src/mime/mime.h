@@ -84,7 +84,7 @@ int mime_index_decode(struct mime_index *index, struct span record);
 /* What mime_parse() found beside the index. */
 struct mime_parse {
 	struct mime_index index;
-	/* The HTML without its marks, and the text when it says something else, as UTF-8; at most
+	/* The HTML without its marks, or the text when there is none, as UTF-8; at most
 	 * MIME_SEARCH_MAX */
 	struct bytes text;
 	struct bytes snippet; /* the start of it on one line */
@@ -98,6 +98,8 @@ void mime_parse_release(struct mime_parse *parse);
 struct mime_decoder;
 struct mime_decoder *mime_decoder_new(const struct mime_part *part);
 void mime_decoder_feed(struct mime_decoder *d, struct span encoded, struct bytes *out);
+/* The content has ended: what it still holds is appended. */
+void mime_decoder_end(struct mime_decoder *d, struct bytes *out);
 void mime_decoder_free(struct mime_decoder **d);
 
 /* A text part decoded and converted to UTF-8 (what cannot be is U+FFFD), at most `max` octets. 0 or
