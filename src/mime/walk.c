@@ -59,14 +59,18 @@ static bool is_token(const char *text)
 	return true;
 }
 
-/* "text/html"; what is none is what RFC 2045 5.2 says of no type, and 2046 4.5.1 of others. */
-static char *type_text(GMimeContentType *type)
+/* "text/html"; a type that cannot be read is text (RFC 2045 5.2), one with odd names is unknown. */
+static char *type_text(GMimeObject *object)
 {
+	GMimeContentType *type = g_mime_object_get_content_type(object);
+	const char *raw = g_mime_object_get_header(object, "Content-Type");
 	const char *media = g_mime_content_type_get_media_type(type);
 	const char *subtype = g_mime_content_type_get_media_subtype(type);
 	struct bytes text = { 0 };
 	char *clean;
 
+	if (raw != NULL && strchr(raw, '/') == NULL)
+		return memory_text("text/plain");
 	if (media == NULL || subtype == NULL || *media == '\0' || *subtype == '\0' ||
 	    !is_token(media) || !is_token(subtype) || strchr(media, '/') != NULL ||
 	    strlen(media) + strlen(subtype) >= TYPE_MAX)
@@ -286,8 +290,7 @@ static void take_leaf(struct walk *w, GMimeObject *object, int64_t header)
 	part = index_add(w->index);
 	part->number = number_text(w);
 	/* A multipart comes here when it has no parts. */
-	part->type = GMIME_IS_MULTIPART(object) ? memory_text("text/plain")
-	                                        : type_text(g_mime_object_get_content_type(object));
+	part->type = GMIME_IS_MULTIPART(object) ? memory_text("text/plain") : type_text(object);
 	charset = g_mime_object_get_content_type_parameter(object, "charset");
 	part->charset = charset == NULL || *charset == '\0' ? NULL : clean_text(charset, TYPE_MAX);
 	part->filename = filename_text(object);
@@ -335,6 +338,10 @@ static bool is_text_only(struct effort *e)
 
 	if (got == 0 || start[0] == '\r' || start[0] == '\n')
 		return got == 0;
+	/* The envelope line of a mailbox is not the start of a text. */
+	if (span_starts_nocase(span_of(start, got), "From ") ||
+	    span_starts_nocase(span_of(start, got), ">From "))
+		return false;
 	return !header_next(&r, &field) || field.whole.data != start;
 }
 

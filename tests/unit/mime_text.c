@@ -10,7 +10,8 @@ static int read_octets(void *context, uint64_t off, void *out, size_t len, size_
 	size_t left = off < m->octets.length ? m->octets.length - (size_t)off : 0;
 
 	*got_r = left < len ? left : len;
-	memcpy(out, m->octets.data + off, *got_r);
+	if (*got_r > 0)
+		memcpy(out, m->octets.data + off, *got_r);
 	return 0;
 }
 
