@@ -165,7 +165,10 @@ static int start_web(struct service *s, struct bytes *error)
 		bytes_printf(error, "cannot serve the control socket: %s", strerror(errno));
 		return -1;
 	}
-	return web_start(&s->web, &options, error);
+	if (web_start(&s->web, &options, error) < 0)
+		return -1;
+	s->daemon.web = s->web;
+	return 0;
 }
 
 static void probed(void *context, const struct provider_settings *provider, const char *why)

@@ -12,6 +12,7 @@
 #include "spool/spool.h"
 
 struct fetch;
+struct web;
 struct worker;
 struct dispatcher;
 
@@ -30,6 +31,7 @@ struct daemon {
 	struct worker **workers;
 	size_t worker_count;
 	struct dispatcher *dispatcher;
+	struct web *web;      /* set before the first session */
 	struct channel *main; /* the main thread's */
 };
 

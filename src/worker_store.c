@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* worker_store.c - the way into the spool for receive/, which does not know where mail goes. */
 #include "receive/users.h"
+#include "web/web.h"
 #include "worker_private.h"
 
 static bool store_reserve(void *context, uint64_t octets, uint64_t spare)
@@ -61,6 +62,13 @@ static void store_route(void *context, struct put *put, const struct envelope *e
 	route_put(d->router, put, d->spool, envelope, listener, &d->intake, clock_wall(d->clock));
 }
 
+static void session_failed(void *context, struct session_record *record)
+{
+	struct worker *w = context;
+
+	web_session_failed(w->daemon->web, record);
+}
+
 /* Whether mail can go to somebody who reads it here, and may ask how it came. */
 static bool keeps_mail(const struct settings *settings)
 {
@@ -95,6 +103,7 @@ void worker_receive_prepare(struct worker *w, size_t i)
 	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
 	receive->records = keeps_mail(d->settings);
+	receive->watch = (struct receive_watch){ .failed = session_failed, .context = w };
 	if (d->users[i] != NULL) {
 		receive->users = (struct receive_users){
 			.generation = users_generation,

@@ -323,6 +323,8 @@ void control_handle(struct web *web, struct evhttp_request *request, const char 
 		handle_status(web, request);
 	} else if (method == EVHTTP_REQ_GET && strcmp(path, "queue") == 0) {
 		handle_queue(web, request);
+	} else if (method == EVHTTP_REQ_GET && strcmp(path, "sessions") == 0) {
+		sessions_handle(web, request);
 	} else if (strncmp(path, "messages/", strlen("messages/")) == 0) {
 		handle_message(web, request, path + strlen("messages/"));
 	} else if (method == EVHTTP_REQ_POST && strcmp(path, "stop") == 0) {

@@ -205,6 +205,7 @@ void web_free(struct web **web_p)
 	list_each(node, after, &web->pending) free(list_entry(node, struct pending, link));
 	/* Freed connections are finished by one more turn of the loop. */
 	event_base_loop(loop_base(web->loop), EVLOOP_NONBLOCK);
+	sessions_release(&web->sessions);
 	reader_free(&web->reader);
 	loop_free(&web->loop);
 	channel_free(&web->channel);

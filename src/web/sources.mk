@@ -4,6 +4,7 @@ web_sources = \
 	src/web/control.c \
 	src/web/describe.c \
 	src/web/private.h \
+	src/web/sessions.c \
 	src/web/server.c \
 	src/web/web.h \
 	src/web/websocket.c \

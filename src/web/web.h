@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "receive/receive.h"
 #include "relay/relay.h"
 #include "spool/spool.h"
 
@@ -31,6 +32,9 @@ int web_start(struct web **web_r, const struct web_options *options, struct byte
 /* Ends the thread: nothing is asked any more. Orders may still come back to its channel until
  * those who carry them out are gone; then web_free(). Both take NULL. */
 void web_stop(struct web *web);
+/* From any thread until web_free(): a session that failed, for those who look what went wrong.
+ * Takes the record. */
+void web_session_failed(struct web *web, struct session_record *record);
 void web_free(struct web **web);
 
 #endif

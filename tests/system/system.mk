@@ -21,6 +21,7 @@ system_files = \
 	tests/system/test_control.py \
 	tests/system/test_crash.py \
 	tests/system/test_daemon.py \
+	tests/system/test_dialogue.py \
 	tests/system/test_damage.py \
 	tests/system/test_extensions.py \
 	tests/system/test_fault_proxy.py \
