@@ -353,25 +353,38 @@ static int change_claim(struct write *w, const struct transition *t)
 	return write_put_record(w, TABLE_CLAIM, &key, &record);
 }
 
+/* What rang, or has nobody to ring for any more. */
+static int delete_alarm(struct write *w, const struct transition *t, int64_t time_us)
+{
+	struct alarm alarm = { time_us, t->id, t->n };
+	struct key key = key_of_alarm(&alarm);
+	int rc;
+
+	if (time_us <= 0 ||
+	    (t->now != NULL && (t->now->return_by_us == time_us || t->now->warn_us == time_us)))
+		return 0;
+	rc = write_delete(w, TABLE_ALARM, &key);
+	return rc == MDB_NOTFOUND ? 0 : rc; /* both were one row */
+}
+
 static int delete_delivery_rows(struct write *w, const struct transition *t, uint16_t from)
 {
 	struct key key = key_of_delivery(t->id, t->n, 0);
-	struct alarm alarm = { .id = t->id, .n = t->n };
 	struct span value;
+	int64_t return_by, warn;
 	uint16_t rows;
 	int rc = write_get(w, TABLE_DELIVERY, &key, &value);
 
 	if (rc != 0)
 		return rc;
 	rows = record_rows(value);
-	alarm.time_us = record_return_by(value);
+	return_by = record_return_by(value);
+	warn = record_warn(value);
 	if (rows == 0)
 		return MDB_CORRUPTED;
-	/* A delivery that goes takes its alarm along; the others never change it. */
-	if (from == 0 && alarm.time_us > 0) {
-		key = key_of_alarm(&alarm);
-		rc = write_delete(w, TABLE_ALARM, &key);
-	}
+	rc = delete_alarm(w, t, return_by);
+	if (rc == 0)
+		rc = delete_alarm(w, t, warn);
 	for (uint16_t k = from; k < rows && rc == 0; k++) {
 		key = key_of_delivery(t->id, t->n, k);
 		rc = write_delete(w, TABLE_DELIVERY, &key);

@@ -188,6 +188,7 @@ int record_decode_entry(struct span value, struct entry_record *entry_r);
 uint16_t record_rows(struct span first_row);
 /* return_by_us of the delivery whose first row that is; 0: none. */
 int64_t record_return_by(struct span first_row);
+int64_t record_warn(struct span first_row); /* the same of warn_us */
 
 /* ---- ids (id.c) ------------------------------------------------------------------ */
 

@@ -17,7 +17,7 @@
  * they lack is zero. */
 #define VERSION             1
 #define INBOX_TALLY_VERSION 2
-#define LONG_VERSION        3
+#define LONG_VERSION        4
 #define ENTRY_VERSION       4
 #define LONG_VERSION_MAX    4 /* of any long record */
 
@@ -254,6 +254,13 @@ int64_t record_return_by(struct span first_row)
 	return (int64_t)be64_load(first_row.data + RETURN_BY_AT);
 }
 
+int64_t record_warn(struct span first_row)
+{
+	if (first_row.length < RETURN_BY_AT + 16 || first_row.data[0] < 4)
+		return 0;
+	return (int64_t)be64_load(first_row.data + RETURN_BY_AT + 8);
+}
+
 static void put_optional(struct bytes *out, const char *text)
 {
 	bytes_put_u8(out, text != NULL);
@@ -343,6 +350,8 @@ void record_encode_facts(const struct message_facts *facts, struct bytes *out)
 	put_terms(out, &facts->terms);
 	bytes_put_u8(out, (uint8_t)facts->trace.added);
 	put_optional(out, facts->trace.from);
+	put_optional(out, facts->listener);
+	put_optional(out, facts->from);
 }
 
 int record_decode_facts(struct span value, struct message_facts *facts_r)
@@ -363,6 +372,10 @@ int record_decode_facts(struct span value, struct message_facts *facts_r)
 	if (version >= 3) {
 		facts_r->trace.added = bytes_get_u8(&r);
 		facts_r->trace.from = get_optional(&r);
+	}
+	if (version >= 4) {
+		facts_r->listener = get_optional(&r);
+		facts_r->from = get_optional(&r);
 	}
 	facts_r->trace.priority = facts_r->terms.priority;
 	if (parse_end(&r) != 0 || body > BODY_BINARYMIME || ret > RET_HDRS) {
@@ -388,6 +401,7 @@ void record_encode_delivery(const struct delivery *delivery, struct bytes *out)
 	bytes_put_u32(out, delivery->pinned);
 	bytes_put_i64(out, delivery->pinned_until_us);
 	bytes_put_i64(out, delivery->return_by_us); /* RETURN_BY_AT */
+	bytes_put_i64(out, delivery->warn_us);
 	bytes_put_u16(out, (uint16_t)delivery->count);
 	for (size_t i = 0; i < delivery->count; i++) {
 		const struct delivery_recipient *recipient = &delivery->recipients[i];
@@ -434,6 +448,8 @@ int record_decode_delivery(struct span value, struct delivery *delivery_r)
 	delivery_r->pinned_until_us = bytes_get_i64(&r);
 	if (version >= 2)
 		delivery_r->return_by_us = bytes_get_i64(&r);
+	if (version >= 4)
+		delivery_r->warn_us = bytes_get_i64(&r);
 	get_recipients(&r, delivery_r, bytes_get_u16(&r));
 	if (parse_end(&r) != 0 || priority > 18 || delivery_r->due_us < 0) {
 		delivery_release(delivery_r);

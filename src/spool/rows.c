@@ -60,6 +60,17 @@ static struct key delivery_key(void *context, uint16_t k)
 	return key_of_delivery(delivery->id, delivery->n, k);
 }
 
+static void alarm_add(struct bytes *rows, const struct delivery *delivery, int64_t time_us,
+                      uint16_t group)
+{
+	struct alarm alarm = { time_us, delivery->id, delivery->n };
+	struct key key = key_of_alarm(&alarm);
+
+	if (time_us > 0)
+		rows_add(rows, (struct row){ .table = TABLE_ALARM, .group = group }, &key,
+		         span_of(NULL, 0));
+}
+
 void rows_of_delivery(struct bytes *rows, const struct delivery *delivery, uint16_t group,
                       bool with_due, bool append, size_t piece)
 {
@@ -79,13 +90,8 @@ void rows_of_delivery(struct bytes *rows, const struct delivery *delivery, uint1
 	             (struct row){ .table = TABLE_DELIVERY, .group = group, .append = append },
 	             delivery_key, (void *)(uintptr_t)delivery, &record, piece);
 	bytes_release(&record);
-	if (delivery->return_by_us > 0) {
-		struct alarm alarm = { delivery->return_by_us, delivery->id, delivery->n };
-
-		key = key_of_alarm(&alarm);
-		rows_add(rows, (struct row){ .table = TABLE_ALARM, .group = group }, &key,
-		         span_of(NULL, 0));
-	}
+	alarm_add(rows, delivery, delivery->return_by_us, group);
+	alarm_add(rows, delivery, delivery->warn_us, group);
 	if (!with_due)
 		return;
 	key = key_of_due(&due);

@@ -102,7 +102,9 @@ struct message_facts {
 	enum envelope_ret ret;
 	char *envid; /* NULL: none */
 	struct envelope_terms terms;
-	char *login; /* NULL: none */
+	char *login;    /* NULL: none */
+	char *listener; /* its name; NULL: made here, or not known (stored by an earlier version) */
+	char *from;     /* addresses of the header From, a line each, "" none; NULL: as listener */
 	struct trace trace;
 	uint64_t size; /* octets of the content as accepted, without trace fields */
 	uint64_t blob;
@@ -125,6 +127,7 @@ struct delivery {
 	int64_t accepted_us;  /* wall clock; expiry counts from here: when it was accepted, or is to
 	                         be released (RFC 4865) */
 	int64_t return_by_us; /* wall clock: it fails when it is later (RFC 2852); 0: never */
+	int64_t warn_us; /* wall clock: its sender is told that it is delayed; 0: never, or was */
 	uint32_t attempts;
 	uint32_t pinned; /* provider number after an indeterminate end; 0: none */
 	int64_t pinned_until_us;
@@ -144,9 +147,9 @@ struct due_row {
 	uint32_t n;
 };
 
-/* When a delivery has to be looked at, wherever it waits (RFC 2852). */
+/* When a delivery has to be looked at, wherever it waits. */
 struct alarm {
-	int64_t time_us; /* wall clock: the delivery's return_by_us */
+	int64_t time_us; /* wall clock: the delivery's return_by_us or warn_us */
 	uint64_t id;
 	uint32_t n;
 };

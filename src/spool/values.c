@@ -15,6 +15,8 @@ void message_facts_release(struct message_facts *m)
 	address_release(&m->sender);
 	free(m->envid);
 	free(m->login);
+	free(m->listener);
+	free(m->from);
 	trace_release(&m->trace);
 	*m = (struct message_facts){ .id = 0 };
 }

@@ -262,6 +262,45 @@ static void alarms(void **state)
 	assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), 0);
 }
 
+/* An alarm that rang goes, or moves; two at the same time are one row. */
+static void warnings(void **state)
+{
+	static const struct {
+		int64_t return_by_us, warn_us, then_us;
+		uint64_t rows, rows_then;
+	} cases[] = {
+		{ 0, 500, 0, 1, 0 },      { 1000, 500, 0, 2, 1 },  { 1000, 500, 600, 2, 2 },
+		{ 500, 500, 0, 1, 1 },    { 500, 500, 700, 1, 2 }, { 1000, 500, 1000, 2, 1 },
+		{ 1000, 500, 500, 2, 2 }, { 500, 500, 500, 1, 1 },
+	};
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct put *put = lab_message(lab, 10);
+		struct delivery *d = lab_delivery(1, 0, 0, 5, 3);
+		struct transition *t;
+		uint64_t id;
+
+		d->return_by_us = cases[i].return_by_us;
+		d->warn_us = cases[i].warn_us;
+		put_add_delivery(put, d);
+		assert_int_equal(lab_put(lab, put, &id), 0);
+		lab_is_good(lab);
+		assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), cases[i].rows);
+		assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 1)), 0);
+		assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), cases[i].rows);
+		t = lab_to_defer(lab, id, 1, 1, 77);
+		t->now->warn_us = cases[i].then_us;
+		assert_int_equal(lab_outcome(lab, t), 0);
+		lab_is_good(lab);
+		assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), cases[i].rows_then);
+		assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 2)), 0);
+		assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 2)), 0);
+		lab_is_good(lab);
+		assert_int_equal(lab_rows(lab->sp, TABLE_ALARM), 0);
+	}
+}
+
 /* The failure and its bounce are one transaction; the bounce is due at once. */
 static void bounces(void **state)
 {
@@ -456,6 +495,7 @@ int main(void)
 		CASE(expires),
 		CASE(splits),
 		CASE(alarms),
+		CASE(warnings),
 		CASE(bounces),
 		CASE(holds),
 		CASE(discards),

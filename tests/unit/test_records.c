@@ -232,6 +232,8 @@ static void make_facts(struct bytes *out)
 		           .time_us = 5,
 		           .added = TRACE_ADD_DATE | TRACE_ADD_FROM,
 		           .from = memory_text("r@h") },
+		.listener = memory_text("[::1]:25"),
+		.from = memory_text("a@b.example\nc@d.example"),
 	};
 
 	record_encode_facts(&facts, out);
@@ -250,6 +252,7 @@ static void make_delivery(struct bytes *out)
 		              .pinned = 9,
 		              .pinned_until_us = 10,
 		              .return_by_us = 11,
+		              .warn_us = 12,
 		              .count = 2 };
 
 	d.recipients = memory_new_array(2, sizeof(*d.recipients));
@@ -284,6 +287,8 @@ static void facts_come_back(void **state)
 	assert_int_equal(facts.trace.time_us, 5);
 	assert_int_equal(facts.trace.added, TRACE_ADD_DATE | TRACE_ADD_FROM);
 	assert_string_equal(facts.trace.from, "r@h");
+	assert_string_equal(facts.listener, "[::1]:25");
+	assert_string_equal(facts.from, "a@b.example\nc@d.example");
 	assert_int_equal(facts.terms.priority, -9);
 	assert_int_equal(facts.trace.priority, -9);
 	assert_true(facts.terms.require_tls && facts.terms.by_trace);
@@ -390,10 +395,12 @@ static void noise_is_refused(void **state)
 	}
 }
 
-/* As they were written before there were fields to add (version 2) and terms (version 1). */
+/* As they were written before there was a listener (version 3), fields to add (version 2) and terms
+ * (version 1). */
 static void earlier_versions_are_read(void **state)
 {
-	static const size_t terms = 1 + 1 + 4 + 8 + 1 + 1 + 8, added = 1 + 1 + 4 + 3;
+	static const size_t terms = 1 + 1 + 4 + 8 + 1 + 1 + 8, added = 1 + 1 + 4 + 3,
+			    routing = 1 + 4 + 8 + 1 + 4 + 23;
 	static const size_t return_by_at = 3 + 47;
 	struct bytes record = { 0 };
 	struct message_facts facts;
@@ -401,6 +408,14 @@ static void earlier_versions_are_read(void **state)
 
 	(void)state;
 	make_facts(&record);
+	record.data[0] = 3;
+	assert_int_equal(decode_facts(bytes_span(&record)), -1);
+	record.length -= routing;
+	assert_int_equal(record_decode_facts(bytes_span(&record), &facts), 0);
+	assert_string_equal(facts.trace.from, "r@h");
+	assert_null(facts.listener);
+	assert_null(facts.from);
+	message_facts_release(&facts);
 	record.data[0] = 2;
 	assert_int_equal(decode_facts(bytes_span(&record)), -1);
 	record.length -= added;
@@ -422,6 +437,15 @@ static void earlier_versions_are_read(void **state)
 	bytes_clear(&record);
 	make_delivery(&record);
 	assert_int_equal(be64_load(record.data + return_by_at), 11);
+	assert_int_equal(record_warn(bytes_span(&record)), 12);
+	record.data[0] = 3;
+	memmove(record.data + return_by_at + 8, record.data + return_by_at + 16,
+	        record.length - return_by_at - 16);
+	record.length -= 8;
+	assert_int_equal(record_warn(bytes_span(&record)), 0);
+	assert_int_equal(record_decode_delivery(bytes_span(&record), &d), 0);
+	assert_true(d.return_by_us == 11 && d.warn_us == 0 && d.count == 2);
+	delivery_release(&d);
 	record.data[0] = 1;
 	memmove(record.data + return_by_at, record.data + return_by_at + 8,
 	        record.length - return_by_at - 8);
