@@ -16,8 +16,10 @@ export function openDialog(title, content, { wide = false, closed } = {}) {
 		h("div", { class: "dialog-body" }, content));
 	dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 	dialog.addEventListener("close", () => {
+		const moved = document.activeElement !== document.body && !dialog.contains(document.activeElement);
 		dialog.remove();
-		before?.focus?.({ preventScroll: true });
+		if (!moved)
+			before?.focus?.({ preventScroll: true });
 		closed?.();
 	});
 	document.body.append(dialog);

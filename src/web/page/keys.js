@@ -17,6 +17,13 @@ const KEYS = [
 		[["Enter"], "Open, and into the message", "enter"],
 		[["Escape"], "Back: message, picks, search", "escape"],
 	]],
+	["List", [
+		[["/"], "Search", "search"],
+		[["x"], "Pick this message", "pick"],
+		[["*"], "Pick all that are loaded", "pickAll"],
+		[["A"], "Mark all, or all found, as read", "readAll"],
+		[["r"], "Refresh", "reload"],
+	]],
 	["Message", [
 		[["u"], "Mark as unread", "markUnread"],
 		[["U"], "Mark as read", "markRead"],
@@ -30,13 +37,6 @@ const KEYS = [
 		[["["], "Previous tab", "tabPrevious"],
 		[["1", "2", "3", "4", "5", "6", "7"], "Tab by its place", "tabAt"],
 		[["Space"], "Scroll the message", "scroll"],
-	]],
-	["List", [
-		[["/"], "Search", "search"],
-		[["x"], "Pick this message", "pick"],
-		[["*"], "Pick all that are loaded", "pickAll"],
-		[["A"], "Mark all, or all found, as read", "readAll"],
-		[["r"], "Refresh", "reload"],
 	]],
 	["Page", [
 		[["i"], "All mail", "home"],

@@ -4,6 +4,11 @@
 // Controls, and marks that turn the direction of writing: a file "gpj.exe" shall not read "exe.jpg".
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
+// The lines of a peer's text.
+export function visibleLines(text) {
+	return String(text ?? "").split(/\r?\n/).map(visible).join("\n");
+}
+
 // One line of a peer's text, with nothing in it that acts on the text around it.
 export function visible(text) {
 	return String(text ?? "").replace(/[\t\n]+/g, " ").replace(HIDDEN, "\ufffd");

@@ -36,7 +36,7 @@ export class Tools {
 			h("p", { class: "tools-count" }, !loaded ? "Loading" : found,
 				!query && unread > 0 && h("span", {}, `, ${count(unread, "unread", "unread")}`)),
 			this.#tool("reload", "refresh", "Refresh", "r"),
-			total > 0 && this.#tool("pickAll", "check", "Pick messages", "*"),
+			total > 0 && this.#tool("pickAll", "check-box", "Pick messages", "*"),
 			unread > 0 && total > 0 && this.#tool("readAll", "check-all",
 				query ? "Mark all found as read" : "Mark all as read", "A"),
 			total > 0 && mayRemoveAll && this.#tool("removeAll", "trash", query ? "Delete all found" : "Delete all"),

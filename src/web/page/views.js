@@ -7,7 +7,7 @@ import { button, h, icon } from "./dom.js";
 import { highlighted } from "./highlight.js";
 import { copy } from "./say.js";
 import { remember, remembered } from "./settings.js";
-import { count, fullTime, isWebLink, size, visible } from "./text.js";
+import { count, fullTime, isWebLink, size, visible, visibleLines } from "./text.js";
 
 // More than this is not for reading: the rest is in the download.
 const TEXT_MOST = 512 * 1024;       // characters
@@ -203,7 +203,7 @@ export function dialogueLines(lines) {
 		return h("li", { class: From === "client" ? "said-client" : "said-server" },
 			h("time", { title: fullTime(Time) }, Number.isFinite(since) ? `+${since} ms` : ""),
 			h("span", { class: "said-by" }, From === "client" ? "C" : "S"),
-			h("code", {}, visible(Text)));
+			h("code", {}, visibleLines(Text)));
 	}));
 }
 

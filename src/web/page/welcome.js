@@ -7,7 +7,8 @@ import { complain, copy, say } from "./say.js";
 import { remember, remembered } from "./settings.js";
 
 const SAMPLES = {
-	curl: ({ host, port }) => `curl smtp://${host}:${port} --mail-from app@example.com --mail-rcpt you@example.com -T - <<END
+	curl: ({ host, port }) => `curl smtp://${host}:${port} --mail-from app@example.com \\
+  --mail-rcpt you@example.com --upload-file - <<END
 From: app@example.com
 To: you@example.com
 Subject: Hello
