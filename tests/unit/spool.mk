@@ -5,6 +5,7 @@ spool_lab = tests/unit/spool_lab.h tests/unit/spool_lab.c tests/unit/spool_check
 unit_programs += \
 	tests/unit/test_apply \
 	tests/unit/test_environment \
+	tests/unit/test_inbox_keep \
 	tests/unit/test_inbox_rows \
 	tests/unit/test_reader \
 	tests/unit/test_records \
@@ -14,6 +15,7 @@ unit_programs += \
 
 tests_unit_test_apply_SOURCES = tests/unit/test_apply.c $(spool_lab)
 tests_unit_test_environment_SOURCES = tests/unit/test_environment.c $(spool_lab)
+tests_unit_test_inbox_keep_SOURCES = tests/unit/test_inbox_keep.c $(spool_lab)
 tests_unit_test_inbox_rows_SOURCES = tests/unit/test_inbox_rows.c $(spool_lab)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c $(spool_lab)
 tests_unit_test_remove_SOURCES = tests/unit/test_remove.c $(spool_lab)
