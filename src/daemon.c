@@ -220,11 +220,13 @@ static int start_threads(struct service *s, struct bytes *error)
 {
 	struct daemon *d = &s->daemon;
 
+	s->retention = retention_new(d->settings, d->spool, s->loop, d->main);
 	if (start_follower(s, error) < 0 || spool_start(d->spool, error) < 0)
 		return -1;
 	for (size_t i = 0; i < d->worker_count; i++)
 		if (worker_start(d->workers[i], error) < 0)
 			return -1;
+	retention_start(s->retention);
 	fetch_start(d->fetch);
 	if (dispatcher_start(d->dispatcher, error) < 0 || start_web(s, error) < 0)
 		return -1;
@@ -388,6 +390,7 @@ static void service_release(struct service *s)
 	if (d->main != NULL) {
 		channel_receive(d->main);
 		logins_free(s);
+		retention_free(&s->retention);
 		fetch_free(&d->fetch);
 		loop_free(&s->loop);
 		channel_free(&d->main);

@@ -250,6 +250,7 @@ int prepare_spool(struct service *s, struct bytes *error)
 			return -1;
 		}
 		spool_keep(d->spool, number, inbox->keep);
+		spool_keep_octets(d->spool, number, inbox->max_size);
 	}
 	return router_new(&d->router, settings, d->spool, error);
 }

@@ -9,6 +9,7 @@
 #include "kept.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "retention.h"
 #include "web/web.h"
 
 enum stage { STAGE_RUNNING, STAGE_DRAINING, STAGE_ENDING, STAGE_ABANDONING, STAGE_CLOSED };
@@ -34,6 +35,7 @@ struct service {
 	bool again;         /* it has run before, with other settings */
 	struct web *web;
 	struct follower *follower;
+	struct retention *retention;
 	size_t next_worker;
 	enum stage stage;
 	struct timer patience, soon, look; /* look: at the users' files */

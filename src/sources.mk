@@ -19,6 +19,8 @@ penstockd_sources = \
 	src/penstockd.c \
 	src/prepare.c \
 	src/reload.c \
+	src/retention.c \
+	src/retention.h \
 	src/service.h \
 	src/stopping.c \
 	src/worker.c \

@@ -290,7 +290,10 @@ static const struct setting route_options[] = {
 static const struct setting inbox_options[] = {
 	{ "keep", SETTING_COUNT, offsetof(struct inbox_settings, keep), 0, 0, 100 * LIMIT_COUNT,
 	  NULL, "500" },
-	{ "max-age", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "max-age", SETTING_DURATION, offsetof(struct inbox_settings, max_age_us), 0, 0,
+	  3650 * CLOCK_DAY, NULL, "0s" },
+	{ "max-size", SETTING_SIZE, offsetof(struct inbox_settings, max_size), 0, 0, INT64_MAX,
+	  NULL, NULL },
 	{ "release", SETTING_TEXT, offsetof(struct inbox_settings, release), 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };

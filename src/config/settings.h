@@ -227,7 +227,10 @@ struct route_settings {
 struct inbox_settings {
 	char *name;
 	char *release; /* the provider to which its messages may be released; NULL: none */
-	size_t keep; /* messages; 0: no limit */
+	/* What is older, or more, is removed, the oldest first; 0: no limit. */
+	size_t keep; /* messages */
+	int64_t max_age_us;
+	uint64_t max_size; /* octets of its messages */
 };
 
 struct settings {

@@ -131,11 +131,13 @@ static struct keep *keep_of(struct spool *sp, uint32_t inbox)
 void spool_keep(struct spool *sp, uint32_t inbox, size_t keep)
 {
 	atomic_store(&keep_of(sp, inbox)->keep, keep);
+	atomic_store(&sp->keep_behind, true); /* the writer looks, once it does anything */
 }
 
 void spool_keep_octets(struct spool *sp, uint32_t inbox, uint64_t octets)
 {
 	atomic_store(&keep_of(sp, inbox)->octets, octets);
+	atomic_store(&sp->keep_behind, true);
 }
 
 bool spool_keep_exceeded(struct spool *sp, uint32_t inbox, const struct inbox_tally *tally)

@@ -61,7 +61,8 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
  * records; made when it is new, never reused while a record holds it. */
 enum spool_names { SPOOL_NAME_QUEUE, SPOOL_NAME_PROVIDER, SPOOL_NAME_INBOX };
 int spool_number(struct spool *sp, enum spool_names kind, const char *name, uint32_t *number_r);
-/* How many entries an inbox keeps (0: all); older ones are deleted by the puts that follow. */
+/* How many entries an inbox keeps (0: all); older ones are deleted at the start and by the puts that
+ * follow. */
 void spool_keep(struct spool *sp, uint32_t inbox, size_t keep);
 /* The same by the octets of their messages (0: all); the newest one always stays. */
 void spool_keep_octets(struct spool *sp, uint32_t inbox, uint64_t octets);

@@ -34,6 +34,7 @@ system_files = \
 	tests/system/test_peers.py \
 	tests/system/test_rate.py \
 	tests/system/test_real_smarthosts.py \
+	tests/system/test_retention.py \
 	tests/system/test_relay_tls.py \
 	tests/system/test_relay.py \
 	tests/system/test_reload.py \
