@@ -394,7 +394,7 @@ bool attempt_start(struct pool *pool, struct peer *peer)
 	if (attempt == NULL)
 		return false;
 	attempt->pool = pool;
-	if (delivery_late(attempt->delivery, relay_wall(pool->relay))) {
+	if (delivery_late(pool->relay, attempt->delivery)) {
 		attempt_expire(attempt);
 		return true;
 	}

@@ -57,7 +57,7 @@ static void look_at(struct relay *relay, const struct due_row *row)
 		return;
 	delivery = memory_new(sizeof(*delivery));
 	if (CALL(relay, delivery, row->id, row->n, delivery) && delivery->due_us == row->time_us &&
-	    delivery_expired(relay, delivery, relay_wall(relay)))
+	    delivery_expired(relay, delivery))
 		expire_delivery(relay, row, delivery);
 	else
 		delivery_free(&delivery);
@@ -146,13 +146,11 @@ static bool in_flight(struct relay *relay, const struct alarm *alarm)
 
 static void deadline_reached(struct relay *relay, const struct alarm *alarm)
 {
-	struct delivery *d;
+	struct delivery *d = memory_new(sizeof(*d));
 	struct due_row row;
 
-	if (in_flight(relay, alarm))
-		return;
-	d = memory_new(sizeof(*d));
-	if (!CALL(relay, delivery, alarm->id, alarm->n, d)) {
+	if (!CALL(relay, delivery, alarm->id, alarm->n, d) || !delivery_late(relay, d) ||
+	    in_flight(relay, alarm)) {
 		delivery_free(&d);
 		return;
 	}
@@ -160,20 +158,24 @@ static void deadline_reached(struct relay *relay, const struct alarm *alarm)
 	expire_delivery(relay, &row, d);
 }
 
+/* Goes on where it was, so that those which are not late yet, because the clock was set forward, do
+ * not stand before the others. */
 void deadline_walk(struct relay *relay)
 {
-	struct alarm alarms[ROWS_READ], from = { .time_us = 0 };
+	struct alarm alarms[ROWS_READ], *from = &relay->expiry.alarm;
 	size_t count, done = 0;
 
 	if (relay->options.ports.alarms == NULL)
 		return;
 	do {
-		count = CALL(relay, alarms, &from, relay_wall(relay), alarms, ROWS_READ);
+		count = CALL(relay, alarms, from, relay_wall(relay), alarms, ROWS_READ);
 		for (size_t i = 0; i < count && relay->bouncing < BOUNCING_MAX; i++) {
-			from = alarms[i];
-			from.n++;
+			*from = alarms[i];
+			from->n++;
 			deadline_reached(relay, &alarms[i]);
 		}
 		done += count;
 	} while (count == ROWS_READ && done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX);
+	if (count < ROWS_READ && relay->bouncing < BOUNCING_MAX)
+		*from = (struct alarm){ 0 };
 }

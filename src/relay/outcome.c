@@ -20,7 +20,8 @@
  * the next start to find. */
 #define REFUSALS_MAX    5
 #define REFUSED_WAIT    CLOCK_SEC
-#define JITTER          32 /* up to a part in so many is added to a wait */
+#define WAIT_UNSAID     (5 * CLOCK_MIN) /* of a route that has no schedule any more */
+#define JITTER          32              /* up to a part in so many is added to a wait */
 
 bool outcome_backlog(const struct relay *relay)
 {
@@ -136,19 +137,25 @@ void outcome_send(struct attempt *attempt, struct transition *t, bool now)
 
 /* ---- its parts ------------------------------------------------------------- */
 
-bool delivery_late(const struct delivery *d, int64_t wall_us)
+bool delivery_late(const struct relay *relay, const struct delivery *d)
 {
-	return d->return_by_us > 0 && wall_us >= d->return_by_us;
+	return d->return_by_us > 0 &&
+	       relay_age(relay, d->accepted_us) >= d->return_by_us - d->accepted_us;
 }
 
-bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us)
+bool delivery_expired(const struct relay *relay, const struct delivery *d)
 {
 	const struct route *route = route_of_queue(relay->options.router, d->queue);
 
-	if (delivery_late(d, wall_us))
+	if (delivery_late(relay, d))
 		return true;
 	return route != NULL && route->settings != NULL && route->settings->expire_us > 0 &&
-	       wall_us - d->accepted_us >= route->settings->expire_us;
+	       relay_age(relay, d->accepted_us) >= route->settings->expire_us;
+}
+
+int64_t outcome_wait_most(int64_t wait_us)
+{
+	return (wait_us > WAIT_UNSAID ? wait_us : WAIT_UNSAID) / JITTER * (JITTER + 1) + CLOCK_SEC;
 }
 
 /* A little later than the schedule says, so that what was deferred together comes back apart. */
@@ -163,7 +170,7 @@ static int64_t jitter_us(const struct delivery *d, int64_t wait_us)
 static int64_t next_due(const struct relay *relay, const struct delivery *d)
 {
 	const struct route *route = route_of_queue(relay->options.router, d->queue);
-	int64_t wait = 5 * CLOCK_MIN, due, last;
+	int64_t wait = WAIT_UNSAID, wall = relay_wall(relay), due, left;
 
 	if (route != NULL && route->settings != NULL && route->settings->retry_count > 0) {
 		size_t step = d->attempts < route->settings->retry_count
@@ -172,13 +179,14 @@ static int64_t next_due(const struct relay *relay, const struct delivery *d)
 
 		wait = route->settings->retry_us[step];
 	}
-	due = relay_wall(relay) + wait + jitter_us(d, wait);
-	if (d->return_by_us > 0 && d->return_by_us < due)
-		due = d->return_by_us;
+	due = wall + wait + jitter_us(d, wait);
+	left = d->return_by_us - d->accepted_us - relay_age(relay, d->accepted_us);
+	if (d->return_by_us > 0 && wall + left < due)
+		due = wall + left;
 	if (route == NULL || route->settings == NULL || route->settings->expire_us <= 0)
 		return due;
-	last = d->accepted_us + route->settings->expire_us;
-	return due < last ? due : last;
+	left = route->settings->expire_us - relay_age(relay, d->accepted_us);
+	return due < wall + left ? due : wall + left;
 }
 
 /* A copy with only the recipients of that fate; NULL: there are none. */
@@ -288,7 +296,7 @@ static void add_failure(struct bounce_request *request, const struct attempt *at
 	recipient_copy(&f->to, &attempt->delivery->recipients[i].to);
 	reply_copy(&f->reply, fate->reply);
 	f->expired = fate->expired;
-	f->late = fate->expired && delivery_late(attempt->delivery, relay_wall(attempt->relay));
+	f->late = fate->expired && delivery_late(attempt->relay, attempt->delivery);
 	if (!fate->reply->local && attempt->pool != NULL && attempt->pool->provider->host != NULL)
 		f->remote = memory_text(attempt->pool->provider->host);
 }
@@ -341,7 +349,7 @@ void relay_bounced(struct relay *relay, struct bounce_request *request, struct p
 /* A deferral of what has become too old is a failure. */
 static void expire(const struct attempt *attempt, struct recipient_fate *fates)
 {
-	if (!delivery_expired(attempt->relay, attempt->delivery, relay_wall(attempt->relay)))
+	if (!delivery_expired(attempt->relay, attempt->delivery))
 		return;
 	for (size_t i = 0; i < attempt->delivery->count; i++) {
 		if (fates[i].fate != FATE_DEFERRED && fates[i].fate != FATE_AGAIN)

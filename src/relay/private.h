@@ -306,9 +306,11 @@ void outcome_unreadable(struct attempt *attempt); /* held for an operator */
 void outcome_send(struct attempt *attempt, struct transition *t, bool now);
 bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */
 /* Its sender wants it back: RFC 2852. */
-bool delivery_late(const struct delivery *d, int64_t wall_us);
+bool delivery_late(const struct relay *relay, const struct delivery *d);
 /* By that, or by its route. */
-bool delivery_expired(const struct relay *relay, const struct delivery *d, int64_t wall_us);
+bool delivery_expired(const struct relay *relay, const struct delivery *d);
+/* The most that a wait of the schedule becomes. */
+int64_t outcome_wait_most(int64_t wait_us);
 
 /* ---- the relay ------------------------------------------------------------- */
 
@@ -318,6 +320,7 @@ struct expiry {
 	struct due_row from;
 	bool begun, in_line;
 	int64_t next_pass_us; /* monotonic */
+	struct alarm alarm;   /* where in the deadlines */
 };
 
 /* A walk through all that waits, after the start. */
@@ -326,6 +329,21 @@ struct sweep {
 	struct due_row line, from;
 	bool in_line;
 	uint32_t last; /* queue */
+};
+
+/* steps.c: the wall clock was set. */
+#define CLOCK_STEPS_MAX 8
+struct clock_steps {
+	int64_t ahead_us; /* wall clock less monotonic, when it was last looked at */
+	struct {
+		int64_t before_us, by_us; /* wall clock, just before it */
+	} forward[CLOCK_STEPS_MAX];
+	size_t count;
+	/* the walk through what waits */
+	struct timer timer;
+	size_t queue, moved;
+	struct due_row line, from;
+	bool in_line;
 };
 
 struct relay {
@@ -348,6 +366,7 @@ struct relay {
 	bool started, stopping, pumping, again, unrouted_told;
 	struct expiry expiry;
 	struct sweep sweep;
+	struct clock_steps steps;
 	bool asks_for_listener; /* some route does */
 	struct timer due_timer;
 	struct timer housekeeping;
@@ -379,6 +398,11 @@ enum reroute reroute(struct relay *relay, const struct due_row *row, struct deli
 void sweep_init(struct relay *relay);
 void sweep_start(struct relay *relay);
 void expiry_walk(struct relay *relay);
+void steps_init(struct relay *relay);
+void steps_start(struct relay *relay);
+void steps_look(struct relay *relay); /* whether the clock was set */
+/* What passed since then, without what the clock was set forward. */
+int64_t relay_age(const struct relay *relay, int64_t since_wall_us);
 void deadline_walk(struct relay *relay); /* what its sender wants back by now, wherever it waits */
 /* All recipients fail with the last words that were said of them. */
 void attempt_expire(struct attempt *attempt);

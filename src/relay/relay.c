@@ -40,6 +40,7 @@ void relay_pump(struct relay *relay)
 		return;
 	}
 	relay->pumping = true;
+	steps_look(relay);
 	do {
 		relay->again = false;
 		queues_wake(&relay->queues, relay_wall(relay));
@@ -75,6 +76,7 @@ static void housekeeping(void *context)
 	struct relay *relay = context;
 
 	relay->pumping = true; /* one pump at the end */
+	steps_look(relay);
 	for (size_t i = 0; i < relay->pool_count; i++) {
 		unpark_ended(&relay->pools[i]);
 		pool_look_after(&relay->pools[i]);
@@ -172,6 +174,7 @@ struct relay *relay_new(const struct relay_options *options)
 	relay->passed = table_new();
 	relay->losses = table_new();
 	sweep_init(relay);
+	steps_init(relay);
 	list_init(&relay->discards);
 	list_init(&relay->recording);
 	timer_init(&relay->due_timer, options->loop, due_timer, relay);
@@ -203,6 +206,7 @@ void relay_free(struct relay **relay_p)
 	timer_stop(&relay->due_timer);
 	timer_stop(&relay->housekeeping);
 	timer_stop(&relay->sweep.timer);
+	timer_stop(&relay->steps.timer);
 	discard_release(relay);
 	table_each(relay->flights, forget_attempt, NULL);
 	queues_release(&relay->queues);
@@ -235,6 +239,7 @@ void relay_start(struct relay *relay)
 	queues_look(&relay->queues, relay_wall(relay));
 	timer_start(&relay->housekeeping, HOUSEKEEPING);
 	sweep_start(relay);
+	steps_start(relay);
 	relay_pump(relay);
 }
 
@@ -243,6 +248,7 @@ void relay_stop(struct relay *relay)
 	relay->stopping = true;
 	timer_stop(&relay->housekeeping);
 	timer_stop(&relay->sweep.timer);
+	timer_stop(&relay->steps.timer);
 	for (size_t i = 0; i < relay->pool_count; i++) {
 		struct list *parked;
 
@@ -284,6 +290,7 @@ void relay_replied(struct relay *relay, struct grant_news *news)
 {
 	struct attempt *attempt = table_find_u64(relay->slots, news->slot);
 
+	steps_look(relay); /* before anything is found too old */
 	if (attempt == NULL || attempt->state != ATTEMPT_GRANTED)
 		log_error("grant unknown slot=%u conn=%llu", news->slot,
 		          (unsigned long long)news->connection);

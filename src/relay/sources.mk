@@ -34,6 +34,7 @@ relay_sources = \
 	src/relay/route.h \
 	src/relay/source.c \
 	src/relay/source.h \
+	src/relay/steps.c \
 	src/relay/throttle.c \
 	src/relay/verdict.c \
 	src/relay/verdict.h \

@@ -79,16 +79,36 @@ def test_a_rate_holds_over_a_step_forward(start, meddle, sink):
     assert all(times[n + 5] - times[n] > 0.95 for n in range(5)), times
 
 
-def test_a_step_by_a_year_expires_what_waits_and_tells(start, meddle, sink):
+def test_a_step_by_a_year_is_no_age(start, meddle, sink):
+    """What waits expires when its time has passed, not when the clock says another one."""
     sink.faults = [Fault("RCPT", "451 4.7.1 later", match="<late")]
     daemon = start(environment=meddle.environment,
-                   extra='route "all" { via = { "sink" } retry = { "2s" } }')
+                   extra='route "all" { via = { "sink" } retry = { "1s" } expire = "8s" }')
+    since = time.monotonic()
     name = send(daemon, "late@example.org")
     wait_until(lambda: daemon.has_line("delivery deferred"), "the deferral")
     meddle.step(365 * DAY)
     wait_until(lambda: sink.messages, "the bounce")
+    assert time.monotonic() - since > 7
     daemon.drained()
     assert f"<{name}.".encode() in sink.messages[0].content
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_waited_does_not_wait_for_the_old_time(start, meddle, sink, stopped):
+    daemon = start(environment=meddle.environment, provider='rate = { "4/s" }')
+    for _ in range(40):
+        send(daemon)
+    wait_until(lambda: sink.messages, "the first")
+    if stopped:
+        daemon.kill()
+    meddle.step(-DAY)
+    if stopped:
+        daemon.start()
+    wait_until(lambda: len(sink.messages) >= 40, "all of it", 60)
+    daemon.drained()
+    times = sorted(sink.mail_times)
+    assert all(times[n + 4] - times[n] > 0.75 for n in range(len(times) - 4)), times
 
 
 def test_ids_go_on_when_the_machine_boots_in_the_past(start, meddle, sink):

@@ -14,6 +14,7 @@ unit_programs += \
 	tests/unit/test_queue \
 	tests/unit/test_relay \
 	tests/unit/test_relay_balance \
+	tests/unit/test_relay_clock \
 	tests/unit/test_relay_depth \
 	tests/unit/test_relay_rates \
 	tests/unit/test_relay_trouble \
@@ -25,6 +26,7 @@ unit_programs += \
 	tests/unit/test_verdict
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(relay_world)
 tests_unit_test_relay_balance_SOURCES = tests/unit/test_relay_balance.c $(relay_world)
+tests_unit_test_relay_clock_SOURCES = tests/unit/test_relay_clock.c $(relay_world)
 tests_unit_test_relay_depth_SOURCES = tests/unit/test_relay_depth.c $(relay_world)
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)

@@ -135,7 +135,10 @@ static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 		              .accepted_us = clock_wall(&w->clock.clock),
 		              .count = mail->recipients > 0 ? mail->recipients : 1 };
 
+	if (mail->release_us > 0)
+		d.accepted_us += mail->release_us;
 	d.return_by_us = mail->by_us > 0 ? d.accepted_us + mail->by_us : 0;
+	d.attempts = mail->wait_us > 0; /* or it would not wait */
 	d.due_us = mail->held ? CLOCK_NEVER : d.accepted_us + mail->wait_us;
 	d.recipients = memory_new_array(d.count, sizeof(*d.recipients));
 	for (size_t i = 0; i < d.count; i++) {
@@ -146,7 +149,7 @@ static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 		d.recipients[i].to.address.local_length = strcspn(text, "@");
 		d.recipients[i].to.notify = mail->notify;
 	}
-	(void)store(w, &d);
+	store(w, &d)->release_us = mail->release_us > 0 ? d.due_us : 0;
 	delivery_release(&d);
 	return w->last_id;
 }
@@ -260,8 +263,10 @@ static size_t port_alarms(void *context, const struct alarm *from, int64_t until
 
 static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r)
 {
-	(void)context;
+	struct stored *s = world_find(context, id, 1);
+
 	*facts_r = (struct message_facts){ .id = id };
+	facts_r->terms.release_us = s == NULL ? 0 : s->release_us;
 	facts_r->sender.text = memory_text("a@example.com");
 	facts_r->sender.local_length = 1;
 	return true;

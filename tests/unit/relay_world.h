@@ -51,6 +51,7 @@ struct host {
 struct stored {
 	struct delivery d;
 	bool claimed, gone;
+	int64_t release_us;
 	struct claim claim;
 };
 
@@ -106,7 +107,8 @@ struct world_mail {
 	int64_t wait_us;
 	unsigned notify;
 	bool held;
-	int64_t by_us; /* returned when it is so old (RFC 2852); 0: never */
+	int64_t by_us;      /* returned when it is so old (RFC 2852); 0: never */
+	int64_t release_us; /* its sender wants it to wait so long (RFC 4865); 0: not */
 };
 uint64_t world_mail(struct world *w, const struct world_mail *mail);
 void world_mails(struct world *w, const struct world_mail *mail, size_t count);

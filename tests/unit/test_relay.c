@@ -228,7 +228,7 @@ static void test_back_off_follows_the_list(void **state)
 static void test_deferred_mail_costs_nothing(void **state)
 {
 	struct world w;
-	struct world_mail later = { .wait_us = CLOCK_DAY };
+	struct world_mail later = { .release_us = CLOCK_DAY };
 	size_t before;
 
 	(void)state;
