@@ -17,6 +17,7 @@
 struct outbound {
 	struct worker *worker;
 	uint64_t number;
+	const struct provider_settings *provider;
 	struct connection *connection;
 };
 
@@ -80,13 +81,14 @@ static int64_t by_left_s(const struct envelope_terms *terms, int64_t now_us)
 }
 
 /* A transaction for the grant, which gives up its recipients; NULL: the message is gone. */
-static struct transaction *transaction_of(struct worker *w, struct grant *grant)
+static struct transaction *transaction_of(struct worker *w, struct grant *grant,
+                                          const struct provider_settings *provider)
 {
 	struct message_facts facts;
 	struct source *source;
 	struct transaction *t;
 
-	if (source_open(&source, w->reader, grant->id, &facts) < 0)
+	if (source_open(&source, w->reader, grant->id, provider, &facts) < 0)
 		return NULL;
 	t = memory_new(sizeof(*t));
 	t->slot = grant->slot;
@@ -133,7 +135,7 @@ void outbound_grant_arrived(struct channel_item *item, void *receiver)
 	if (out == NULL) {
 		refuse_grant(w, grant, false);
 	} else {
-		t = transaction_of(w, grant);
+		t = transaction_of(w, grant, out->provider);
 		if (t == NULL)
 			refuse_grant(w, grant, true);
 		else
@@ -149,6 +151,7 @@ void outbound_open(struct worker *w, uint64_t number, const struct provider_sett
 
 	out->worker = w;
 	out->number = number;
+	out->provider = provider;
 	table_set_u64(w->outbounds, out->number, out);
 	out->connection = connection_new(&w->transport, provider, w->daemon->provider_tls[index],
 	                                 out->number, &outbound_events, out);

@@ -51,6 +51,31 @@ static void check_provider_tls(const struct settings *s, size_t index, struct pr
 		problem_at(problems, &key, "write tls-certificate = \"FILE\" besides");
 }
 
+/* Who others become must be one that it takes: relay/from.c compares as here. */
+static void check_senders(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct provider_settings *p = &s->providers[index];
+	struct place place = { s, SECTION_PROVIDER, index, "rewrite-from" };
+	struct address address = { 0 };
+	const char *error;
+	bool taken = p->from_allowed.count == 0;
+
+	if (p->rewrite_from == NULL)
+		return;
+	if (address_parse(&address, span_of_text(p->rewrite_from), 0, &error) != 0) {
+		problem_at(problems, &place,
+		           "\"%.80s\" is no address (%s): write one such as \"app@example.com\"",
+		           p->rewrite_from, error);
+		return;
+	}
+	for (size_t i = 0; i < p->from_allowed.count; i++)
+		taken = taken || address_matches(&address, p->from_allowed.items[i]);
+	if (!taken)
+		problem_at(problems, &place, "\"%.80s\" is not among those of from-allowed",
+		           p->rewrite_from);
+	address_release(&address);
+}
+
 static bool inbox_exists(const struct settings *s, const char *name)
 {
 	for (size_t i = 0; i < s->inbox_count; i++) {
@@ -69,8 +94,12 @@ static void check_provider(const struct settings *s, size_t index, struct proble
 	if (p->kind == PROVIDER_SMTP) {
 		check_credentials(s, index, problems);
 		check_provider_tls(s, index, problems);
+		check_senders(s, index, problems);
 		return;
 	}
+	if (p->from_allowed.count > 0 || p->rewrite_from != NULL)
+		problem_at(problems, &place,
+		           "from-allowed and rewrite-from go with an smtp URL only");
 	if (p->kind == PROVIDER_INBOX && !inbox_exists(s, p->inbox))
 		problem_at(problems, &url, "there is no inbox \"%s\": write inbox \"%s\" { }",
 		           p->inbox, p->inbox);

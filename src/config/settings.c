@@ -75,6 +75,8 @@ static void provider_release(struct provider_settings *p)
 	oauth2_release(&p->oauth2);
 	free(p->rates);
 	free(p->replies);
+	text_list_release(&p->from_allowed);
+	free(p->rewrite_from);
 	free(p->inbox);
 }
 

@@ -13,9 +13,12 @@
 #include "relay/private.h"
 
 /* How long a delivery whose claim was refused is left alone. */
-#define REFUSED_WAIT CLOCK_SEC
+#define REFUSED_WAIT  CLOCK_SEC
 /* When all that a route's limit allows is in flight. */
-#define LOOK_AGAIN   (20 * CLOCK_MS)
+#define LOOK_AGAIN    (20 * CLOCK_MS)
+/* Rows that are passed over at a time when they go elsewhere, and the rest for others between. */
+#define ROWS_A_CHOICE 1000
+#define CHOICE_WAIT   (10 * CLOCK_MS)
 
 struct flight_key flight_key(uint64_t id, uint32_t n)
 {
@@ -54,6 +57,13 @@ struct attempt *attempt_new(struct relay *relay, const struct due_row *row,
 	return attempt;
 }
 
+void attempt_leave(struct attempt *attempt)
+{
+	list_remove(&attempt->node);
+	attempt->relay->elsewhere -= attempt->elsewhere;
+	attempt->elsewhere = false;
+}
+
 void attempt_free(struct attempt **attempt_p)
 {
 	struct attempt *attempt = *attempt_p;
@@ -67,7 +77,7 @@ void attempt_free(struct attempt **attempt_p)
 	if (attempt->claim.slot != 0)
 		table_remove_u64(attempt->relay->slots, attempt->claim.slot);
 	timer_stop(&attempt->again);
-	list_remove(&attempt->node);
+	attempt_leave(attempt);
 	delivery_free(&attempt->delivery);
 	transition_free(&attempt->outcome);
 	free(attempt->counts);
@@ -173,15 +183,39 @@ static bool pin_allows(struct attempt *attempt, struct pool *pool)
 	return true;
 }
 
-/* One that this provider refused goes to another of its route. */
+/* No provider of its route takes its sender. */
+static void attempt_unwanted(struct attempt *attempt)
+{
+	struct recipient_fate fates[SPOOL_RECIPIENTS_MAX] = { 0 };
+	struct reply reply = { 0 };
+
+	reply_local(&reply, 550, "5.7.1", "no provider of the route takes mail from this sender");
+	for (size_t i = 0; i < attempt->delivery->count; i++)
+		fates[i] = (struct recipient_fate){ FATE_FAILED, &reply, false };
+	outcome_fates(attempt, fates);
+	reply_release(&reply);
+}
+
+/* One that this provider refused, or would, goes to another of its route. While many do, the
+ * further ones stay in their lines, but out of the way. */
 static bool pass_allows(struct attempt *attempt, struct pool *pool)
 {
+	struct relay *relay = attempt->relay;
 	struct pool *target = pass_target(attempt, pool);
 
-	if (target == NULL)
+	if (target == pool)
 		return true;
-	attempt_park(attempt, target, false);
-	attempt->relay->again = true;
+	if (target == NULL) {
+		attempt_unwanted(attempt);
+	} else if (relay->elsewhere >= ELSEWHERE_MAX) {
+		relay->left_some = true;
+		attempt_free(&attempt);
+	} else {
+		attempt_park(attempt, target, false);
+		attempt->elsewhere = true;
+		relay->elsewhere++;
+		relay->again = true;
+	}
 	return false;
 }
 
@@ -215,10 +249,15 @@ static struct attempt *choose(struct pool *pool)
 	struct attempt *attempt;
 
 	if (parked != NULL) {
-		list_remove(parked);
-		return list_entry(parked, struct attempt, node);
+		attempt = list_entry(parked, struct attempt, node);
+		attempt_leave(attempt);
+		return attempt;
 	}
-	while (!outcome_backlog(relay) && (queue = choose_queue(pool)) != NULL) {
+	for (size_t i = 0; !outcome_backlog(relay) && (queue = choose_queue(pool)) != NULL; i++) {
+		if (i == ROWS_A_CHOICE) {
+			pool_wake_at(pool, relay_now(relay) + CHOICE_WAIT);
+			return NULL;
+		}
 		if (!queue_next(&relay->queues, queue, relay_wall(relay), &row))
 			continue;
 		delivery = read_delivery(relay, &row);

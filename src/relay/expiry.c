@@ -34,6 +34,7 @@ void attempt_expire(struct attempt *attempt)
 	struct reply replies[SPOOL_RECIPIENTS_MAX] = { 0 };
 	size_t count = delivery->count;
 
+	attempt_leave(attempt);
 	for (size_t i = 0; i < count; i++) {
 		replies[i] = last_reply(delivery, i);
 		fates[i] = (struct recipient_fate){ FATE_FAILED, &replies[i], true };
@@ -126,6 +127,23 @@ void expiry_walk(struct relay *relay)
 	while (done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX &&
 	       (relay->expiry.in_line || next_line(relay)))
 		done += walk_line(relay);
+}
+
+/* A provider of their own is set aside, while their line goes through another. */
+void expiry_elsewhere(struct relay *relay)
+{
+	for (size_t i = 0; i < relay->pool_count && relay->elsewhere > 0; i++) {
+		struct list *node, *after;
+
+		list_each(node, after, &relay->pools[i].parked)
+		{
+			struct attempt *attempt = list_entry(node, struct attempt, node);
+
+			if (attempt->elsewhere && relay->bouncing < BOUNCING_MAX &&
+			    delivery_expired(relay, attempt->delivery))
+				attempt_expire(attempt);
+		}
+	}
 }
 
 /* ---- deadlines ------------------------------------------------------------- */

@@ -214,6 +214,8 @@ struct attempt {
 	int64_t recording_us;       /* since when, monotonic */
 	int64_t due_again_us; /* recording: of the earliest row it writes; CLOCK_NEVER: none */
 	unsigned refusals;
+	uint64_t barred; /* providers that do not take its sender, by their places */
+	bool elsewhere;  /* parked at another provider than the one whose turn it was */
 	void (*recorded)(struct attempt *attempt, bool done); /* an order waits; NULL: none */
 	void *owner;
 };
@@ -229,6 +231,7 @@ struct recipient_fate {
 struct attempt *attempt_new(struct relay *relay, const struct due_row *row,
                             struct delivery *delivery); /* takes it */
 void attempt_free(struct attempt **attempt);
+void attempt_leave(struct attempt *attempt);                   /* those that are parked */
 bool queue_blocked(const struct queue *queue, int64_t now_us); /* by its route's limit */
 bool attempt_busy(void *relay, uint64_t id, uint32_t n);
 /* Takes the next delivery for this provider and claims it for the peer. false: nothing to do. */
@@ -260,8 +263,11 @@ enum pass {
 	PASS_NONE   /* all of them refused it */
 };
 enum pass pass_on(struct attempt *attempt);
-/* Where a delivery goes instead, because this provider refused it; NULL: it may go there. */
-struct pool *pass_target(const struct attempt *attempt, const struct pool *pool);
+/* Where a delivery goes whose turn it is at this pool: there, or, because that provider refused it
+ * or does not take its sender, to another; NULL: none of its route takes its sender. */
+struct pool *pass_target(struct attempt *attempt, struct pool *pool);
+/* So many wait elsewhere that more of them are left in their lines, to be looked at later. */
+#define ELSEWHERE_MAX 1000
 void pass_forget(struct relay *relay, uint64_t id, uint32_t n);
 void pass_release(struct relay *relay);
 
@@ -359,7 +365,8 @@ struct relay {
 	struct table *losses;      /* (id, n): deliveries whose connection broke once */
 	struct list discards;      /* grants to the provider that drops them */
 	struct list recording;     /* attempts, oldest first */
-	size_t recording_count, bouncing, reading;
+	size_t recording_count, bouncing, reading, elsewhere;
+	bool left_some; /* in their lines, because too many wait elsewhere */
 	uint32_t last_slot;
 	struct lanes lanes;
 	uint64_t message_max; /* the largest any listener takes */
@@ -403,6 +410,7 @@ void steps_start(struct relay *relay);
 void steps_look(struct relay *relay); /* whether the clock was set */
 /* What passed since then, without what the clock was set forward. */
 int64_t relay_age(const struct relay *relay, int64_t since_wall_us);
+void expiry_elsewhere(struct relay *relay); /* of what waits for a provider that is set aside */
 void deadline_walk(struct relay *relay); /* what its sender wants back by now, wherever it waits */
 /* All recipients fail with the last words that were said of them. */
 void attempt_expire(struct attempt *attempt);

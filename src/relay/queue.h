@@ -24,6 +24,7 @@ struct queue {
 	const struct route *route;
 	struct pool **via; /* its providers, in order */
 	size_t via_count;
+	bool bars;                           /* some of them take some senders only */
 	struct share *shares;                /* of each, by weight or load; NULL: in order */
 	struct pool *pool;                   /* whose turn it is; NULL: all are set aside */
 	struct list ready[QUEUE_PRIORITIES]; /* of struct line; 0 is priority 9 */

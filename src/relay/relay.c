@@ -43,6 +43,10 @@ void relay_pump(struct relay *relay)
 	steps_look(relay);
 	do {
 		relay->again = false;
+		if (relay->left_some && relay->elsewhere < ELSEWHERE_MAX / 2) {
+			relay->left_some = false;
+			queues_look(&relay->queues, relay_wall(relay));
+		}
 		queues_wake(&relay->queues, relay_wall(relay));
 		for (size_t i = 0; i < relay->pool_count; i++)
 			pool_pump(&relay->pools[i]);
@@ -81,6 +85,7 @@ static void housekeeping(void *context)
 		unpark_ended(&relay->pools[i]);
 		pool_look_after(&relay->pools[i]);
 	}
+	expiry_elsewhere(relay);
 	deadline_walk(relay);
 	relay_choose_pools(relay); /* what stuck may go back */
 	expiry_walk(relay);
@@ -131,6 +136,9 @@ static void queue_init(struct queue *queue, struct relay *relay, const struct ro
 
 		if (pool != NULL)
 			queue->via[queue->via_count++] = pool;
+		queue->bars =
+			queue->bars || (pool != NULL && pool->provider->from_allowed.count > 0 &&
+		                        pool->provider->rewrite_from == NULL);
 	}
 	balance_init(queue);
 }

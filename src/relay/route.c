@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "relay/from.h"
 #include "relay/match.h"
 
 struct router {
@@ -337,6 +338,15 @@ static void put_inboxes(const struct routing *r, const struct envelope *envelope
 	}
 }
 
+/* What routing and providers may ask of it later. */
+static void note_origin(struct put *put, const char *listener)
+{
+	struct message_facts *facts = &put->facts;
+
+	facts->listener = listener == NULL ? NULL : memory_text(listener);
+	facts->from = from_addresses(put_header(put), &facts->trace);
+}
+
 void route_put(const struct router *router, struct put *put, struct spool *spool,
                const struct envelope *envelope, const char *listener, const struct intake *intake,
                int64_t now_us)
@@ -366,6 +376,8 @@ void route_put(const struct router *router, struct put *put, struct spool *spool
 			put_route(&r, &router->routes[i], together, count);
 	}
 	put_inboxes(&r, envelope, found, together);
+	if (put->delivery_count > 0)
+		note_origin(put, listener);
 	free(together);
 	free(found);
 	free(fits);

@@ -8,13 +8,16 @@
 #include "relay/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "mail/header.h"
+#include "relay/from.h"
 
 struct stored_source {
 	struct source source; /* first */
 	struct reader *reader;
-	struct bytes front; /* of the Received field, what is not yet read */
+	struct bytes front; /* of what stands before the content, what is not yet read */
 	uint64_t blob;
 	uint64_t offset;
 };
@@ -55,8 +58,33 @@ static void stored_free(struct source *source)
 	free(s);
 }
 
+/* The header as this provider takes it stands in front then, and is passed over in the body. */
+static void rewrite(struct stored_source *s, const struct provider_settings *provider,
+                    struct message_facts *facts)
+{
+	struct bytes header = { 0 };
+	char *from;
+
+	if (!from_takes_sender(provider, &facts->sender)) {
+		address_release(&facts->sender);
+		facts->sender.text = memory_text(provider->rewrite_from);
+		facts->sender.local_length = strcspn(provider->rewrite_from, "@");
+	}
+	if ((facts->trace.added & TRACE_ADD_LINE) == 0 &&
+	    reader_header(s->reader, s->blob, HEADER_MAX, &header) == 0)
+		header.length = header_length(bytes_span(&header));
+	from = from_addresses(bytes_span(&header), &facts->trace);
+	if (!from_takes_header(provider, from)) {
+		bytes_clear(&s->front);
+		from_rewrite(provider, &facts->trace, facts->id, bytes_span(&header), &s->front);
+		s->offset = header.length;
+	}
+	free(from);
+	bytes_release(&header);
+}
+
 int source_open(struct source **source_r, struct reader *reader, uint64_t id,
-                struct message_facts *facts_r)
+                const struct provider_settings *provider, struct message_facts *facts_r)
 {
 	struct stored_source *s;
 
@@ -68,7 +96,9 @@ int source_open(struct source **source_r, struct reader *reader, uint64_t id,
 	s->reader = reader;
 	s->blob = facts_r->blob;
 	trace_format(&facts_r->trace, id, &s->front);
-	s->source.length = s->front.length + facts_r->size;
+	if (provider != NULL && provider->rewrite_from != NULL)
+		rewrite(s, provider, facts_r);
+	s->source.length = s->front.length + facts_r->size - s->offset;
 	*source_r = &s->source;
 	return 0;
 }

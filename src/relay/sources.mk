@@ -11,6 +11,8 @@ relay_sources = \
 	src/relay/dsn.c \
 	src/relay/dsn.h \
 	src/relay/expiry.c \
+	src/relay/from.c \
+	src/relay/from.h \
 	src/relay/grant.c \
 	src/relay/health.c \
 	src/relay/judge.c \

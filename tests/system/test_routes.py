@@ -9,8 +9,9 @@ from smarthost import Fault, Smarthost
 
 @pytest.fixture
 def hosts():
-    """Three plain smarthosts, the providers p0, p1 and p2."""
-    with Smarthost() as one, Smarthost() as two, Smarthost() as three:
+    """Three plain smarthosts, the providers p0, p1 and p2; the first takes content by BDAT."""
+    with Smarthost(extensions=Smarthost.EXTENSIONS + ("CHUNKING",)) as one, \
+            Smarthost() as two, Smarthost() as three:
         yield [one, two, three]
 
 
@@ -74,7 +75,7 @@ def test_shares_by_weight(start, tmp_path, hosts):
 
 
 def test_the_slow_one_gets_less(start, tmp_path, hosts):
-    hosts[0].faults.append(Fault("DOT", delay=0.2))
+    hosts[2].faults.append(Fault("DOT", delay=0.2))
     daemon = routes(start, tmp_path, hosts, 'route "all" { balance = "least-busy" }',
                     {n: "connections = 2" for n in range(3)})
     with daemon.smtp() as client:
@@ -82,7 +83,51 @@ def test_the_slow_one_gets_less(start, tmp_path, hosts):
             client.sendmail("a@example.com", ["b@example.org"], f"Subject: {n}\r\n\r\nhi\r\n")
     daemon.drained()
     assert sum(len(host.messages) for host in hosts) == 300
-    assert 0 < len(hosts[0].messages) < min(len(hosts[1].messages), len(hosts[2].messages))
+    assert 0 < len(hosts[2].messages) < min(len(hosts[0].messages), len(hosts[1].messages))
+
+
+LETTER = ("Subject: {0}\r\nFrom: \"Bo, the\"\r\n <{0}@{1}>\r\nSender: s@{1}\r\nX-Odd:  two\t\r\n\r\n"
+          "From: in the body\r\n" + "a long line of text\r\n" * 20000)
+
+
+def test_senders_that_a_provider_does_not_take(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0", "p1" } }',
+                    {0: 'from-allowed = { "*@example.com" }',
+                     1: 'from-allowed = { "*@example.net" }'})
+    send(daemon, LETTER.format("ours", "example.com"), "a@example.com")
+    send(daemon, LETTER.format("other", "example.net"), "a@example.net")
+    daemon.drained()
+    assert [subjects(host) for host in hosts] == [["ours"], ["other"], []]
+    send(daemon, LETTER.format("mixed", "example.net"), "a@example.com")
+    wait_until(lambda: daemon.has_line("delivery failed .*no provider of the route takes"), "it fails")
+    # The report is of MAILER-DAEMON@relay.test, whom neither takes.
+    daemon.drained()
+    assert sum(len(host.messages) for host in hosts) == 2
+
+
+def test_senders_are_rewritten_for_their_provider_only(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts,
+                    'route "one" { recipient = { "one@*" } via = { "p0" } }\n'
+                    'route "two" { recipient = { "two@*" } via = { "p1" } }\n'
+                    'route "three" { via = { "p2" } }',
+                    {0: 'rewrite-from = "app@example.com"',
+                     2: 'from-allowed = { "*@example.org" } rewrite-from = "app@example.org"'})
+    letter = LETTER.format("bo", "example.org")
+    send(daemon, letter, "bounce+7@example.org", ["one@x.example", "two@x.example", "three@x.example"])
+    send(daemon, "just text\r\n", "r@example.org", ["one@x.example"])
+    daemon.drained()
+    rewritten, plain, allowed = hosts[0].messages[0], hosts[1].messages[0], hosts[2].messages[0]
+    assert rewritten.sender == "app@example.com"
+    assert plain.sender == allowed.sender == "bounce+7@example.org"
+    assert plain.content.endswith(letter.encode()) and allowed.content.endswith(letter.encode())
+    head, _, body = rewritten.content.partition(b"\r\n\r\n")
+    assert b'Subject: bo\r\nFrom: "Bo, the"\r\n <app@example.com>\r\n' \
+           b'Reply-To: "Bo, the"\r\n <bo@example.org>\r\nX-Odd:  two\t' in head
+    assert head.startswith(b"Received:") and b"Sender:" not in head
+    assert body == letter.encode().partition(b"\r\n\r\n")[2]
+    text = hosts[0].messages[1]
+    assert text.sender == "app@example.com" and text.content.endswith(b"\r\n\r\njust text\r\n")
+    assert b"\r\nFrom: app@example.com\r\nReply-To: r@example.org\r\n" in text.content
 
 
 def test_a_copy_stays_in_the_inbox(start, tmp_path, hosts):

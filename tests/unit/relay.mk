@@ -9,6 +9,7 @@ unit_programs += \
 	tests/unit/test_bounce \
 	tests/unit/test_depth \
 	tests/unit/test_dsn \
+	tests/unit/test_from \
 	tests/unit/test_lane \
 	tests/unit/test_limit \
 	tests/unit/test_queue \
@@ -19,6 +20,7 @@ unit_programs += \
 	tests/unit/test_relay_rates \
 	tests/unit/test_relay_trouble \
 	tests/unit/test_relay_flow \
+	tests/unit/test_relay_from \
 	tests/unit/test_relay_quota \
 	tests/unit/test_relay_reroute \
 	tests/unit/test_relay_verdicts \
@@ -32,6 +34,7 @@ tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_worl
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)
 tests_unit_test_relay_flow_SOURCES = tests/unit/test_relay_flow.c $(relay_world)
 tests_unit_test_relay_reroute_SOURCES = tests/unit/test_relay_reroute.c $(relay_world)
+tests_unit_test_relay_from_SOURCES = tests/unit/test_relay_from.c $(relay_world)
 tests_unit_test_relay_quota_SOURCES = tests/unit/test_relay_quota.c $(relay_world)
 tests_unit_test_relay_trouble_SOURCES = tests/unit/test_relay_trouble.c $(relay_world)
 tests_unit_test_bounce_SOURCES = tests/unit/test_bounce.c $(spool_lab)

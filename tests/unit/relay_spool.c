@@ -263,11 +263,14 @@ static size_t port_alarms(void *context, const struct alarm *from, int64_t until
 
 static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r)
 {
-	struct stored *s = world_find(context, id, 1);
+	struct world *w = context;
+	struct stored *s = world_find(w, id, 1);
+	const char *sender = w->senders[id % 2] == NULL ? "a@example.com" : w->senders[id % 2];
 
 	*facts_r = (struct message_facts){ .id = id };
 	facts_r->terms.release_us = s == NULL ? 0 : s->release_us;
-	facts_r->sender.text = memory_text("a@example.com");
+	facts_r->sender.text = memory_text(sender);
+	facts_r->from = memory_text(sender);
 	facts_r->sender.local_length = 1;
 	return true;
 }

@@ -77,6 +77,7 @@ struct world {
 	bool refuse_claims, refuse_outcomes, keep_outcomes;
 	uint64_t size; /* of every message */
 	const char *header;
+	const char *senders[2]; /* of messages with an even, and with an odd id */
 	/* what happened */
 	size_t calls_due, calls_line, calls_delivery, calls_open, claims, outcomes;
 	size_t headers_read, headers_at_once, reading;

@@ -232,7 +232,7 @@ static void test_the_field_then_the_content(void **state)
 		struct source *source;
 		size_t before;
 
-		assert_int_equal(source_open(&source, lab->reader, id, &facts), 0);
+		assert_int_equal(source_open(&source, lab->reader, id, NULL, &facts), 0);
 		assert_int_equal(facts.size, 50000);
 		do {
 			before = whole.length;
@@ -261,8 +261,8 @@ static void test_a_message_that_is_gone(void **state)
 	uint64_t id = lab_simple(lab, 50000);
 	int rc = 0;
 
-	assert_int_equal(source_open(&source, lab->reader, 4711, &facts), -1);
-	assert_int_equal(source_open(&source, lab->reader, id, &facts), 0);
+	assert_int_equal(source_open(&source, lab->reader, 4711, NULL, &facts), -1);
+	assert_int_equal(source_open(&source, lab->reader, id, NULL, &facts), 0);
 	assert_int_equal(lab_claim(lab, lab_to_claim(lab, id, 1, 5)), 0);
 	assert_int_equal(lab_outcome(lab, lab_to_end(lab, id, 1, 5)), 0);
 	for (int i = 0; i < 1000 && rc == 0; i++)

@@ -131,6 +131,18 @@ static void providers(void **state)
 		  "t.conf:1: provider \"p\": tls-key: write tls-certificate = \"FILE\" besides" },
 		{ "provider \"p\" { url = \"smtp://mx\"  tls-certificate = \"/dev/null\" }\n",
 		  "t.conf:1: provider \"p\": tls-certificate: write tls-key = \"FILE\" besides" },
+		{ "provider \"p\" { url = \"smtp://mx\"  rewrite-from = \"app\" }\n",
+		  "t.conf:1: provider \"p\": rewrite-from: \"app\" is no address (address has no "
+		  "domain): "
+		  "write "
+		  "one such as \"app@example.com\"" },
+		{ "provider \"p\" { url = \"smtp://mx\"  rewrite-from = \"app@a.example\"  "
+		  "from-allowed = { \"*@b.example\" } }\n",
+		  "t.conf:1: provider \"p\": rewrite-from: \"app@a.example\" is not among those of "
+		  "from-allowed" },
+		{ "provider \"p\" { url = \"discard:\"  from-allowed = { \"*@b.example\" } }\n",
+		  "t.conf:1: provider \"p\": from-allowed and rewrite-from go with an smtp URL "
+		  "only" },
 		{ "provider \"a b\" { url = \"smtp://mx\" }\n",
 		  "t.conf:1: provider \"a b\": write a name of letters, digits and . _ -, at most "
 		  "64 "
@@ -148,23 +160,11 @@ static void providers(void **state)
 	                  NULL);
 }
 
-static void routes(void **state)
-{
 #define P "provider \"p\" { url = \"smtp://mx\" }\n"
+
+static void what_a_route_says(void **state)
+{
 	static const struct refusal bad[] = {
-		{ P "route \"r\" {\n via = { \"p\", \"q\" }\n}\n",
-		  "t.conf:3: route \"r\": via: there is no provider \"q\": write provider \"q\" { "
-		  "url = "
-		  "\"smtp://HOST:587\" }" },
-		{ P "route \"r\" { via = { \"p\", \"inbox\" } }\n",
-		  "t.conf:2: route \"r\": via: the inbox \"inbox\" stands alone: an inbox never "
-		  "fails, "
-		  "so nothing would go to the others" },
-		{ P "route \"r\" { via = { \"p\", \"p\" } }\n",
-		  "t.conf:2: route \"r\": via: \"p\" is named twice" },
-		{ "route \"r\" { }\n",
-		  "t.conf:1: route \"r\": via: names no provider, and there is "
-		  "none to take: write via = { \"NAME\" }" },
 		{ P "route \"r\" { via = { \"p:3\" } }\n",
 		  "t.conf:2: route \"r\": via: \"p:3\": a weight goes with balance = \"weight\": "
 		  "write it, too, or the name alone" },
@@ -207,6 +207,29 @@ static void routes(void **state)
 		  FIELD("X Y: a") },
 		{ "route \"r\" {\n header = { \"X: \" }\n via = { \"discard\" }\n}\n",
 		  FIELD("X: ") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		config_case_refused(bad[i].text, bad[i].message);
+}
+
+static void routes(void **state)
+{
+	static const struct refusal bad[] = {
+		{ P "route \"r\" {\n via = { \"p\", \"q\" }\n}\n",
+		  "t.conf:3: route \"r\": via: there is no provider \"q\": write provider \"q\" { "
+		  "url = "
+		  "\"smtp://HOST:587\" }" },
+		{ P "route \"r\" { via = { \"p\", \"inbox\" } }\n",
+		  "t.conf:2: route \"r\": via: the inbox \"inbox\" stands alone: an inbox never "
+		  "fails, "
+		  "so nothing would go to the others" },
+		{ P "route \"r\" { via = { \"p\", \"p\" } }\n",
+		  "t.conf:2: route \"r\": via: \"p\" is named twice" },
+		{ "route \"r\" { }\n",
+		  "t.conf:1: route \"r\": via: names no provider, and there is "
+		  "none to take: write via = { \"NAME\" }" },
 		{ P "route \"r:1\" { }\n",
 		  "t.conf:2: route \"r:1\": write a name of letters, digits "
 		  "and . _ -, at most 64 of them" },
@@ -265,9 +288,10 @@ static void bounce_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(credentials),   cmocka_unit_test(provider_tls),
-		cmocka_unit_test(providers),     cmocka_unit_test(routes),
-		cmocka_unit_test(default_route), cmocka_unit_test(bounce_address),
+		cmocka_unit_test(credentials),       cmocka_unit_test(provider_tls),
+		cmocka_unit_test(providers),         cmocka_unit_test(routes),
+		cmocka_unit_test(what_a_route_says), cmocka_unit_test(default_route),
+		cmocka_unit_test(bounce_address),
 	};
 
 	return cmocka_run_group_tests(tests, enter, config_case_leave);
