@@ -187,13 +187,16 @@ static void probed(void *context, const struct provider_settings *provider, cons
 		        provider->host, (unsigned)provider->port, why);
 }
 
+static size_t cores(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return count < 1 ? 1 : (size_t)count;
+}
+
 static size_t worker_count(const struct settings *settings)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (settings->workers > 0)
-		return settings->workers;
-	return cores < 1 ? 1 : (size_t)cores;
+	return settings->workers > 0 ? settings->workers : cores();
 }
 
 static int make_threads(struct service *s, struct bytes *error)
@@ -203,6 +206,7 @@ static int make_threads(struct service *s, struct bytes *error)
 	const struct dispatcher_events dispatcher_events = { stop_idle, probed, s };
 
 	d->helpers = helper_new("helper", HELPER_THREADS, HELPER_WAITING_MAX);
+	d->mime = helper_new("mime", cores(), HELPER_WAITING_MAX);
 	d->fetch = fetch_new(d->settings, d->main, d->clock);
 	d->clients = clients_new();
 	if (logins_start(s, error) < 0)
@@ -351,6 +355,7 @@ static void service_stop(struct service *s)
 		dispatcher_exit(d->dispatcher);
 		dispatcher_join(d->dispatcher);
 	}
+	helper_free(&d->mime); /* what it has goes to the spool */
 	if (d->spool != NULL)
 		spool_stop(d->spool);
 	follower_stop(&s->follower);
@@ -441,7 +446,7 @@ static int live(struct settings *settings, const struct daemon_options *options,
 		         settings->log_level);
 	s.daemon.settings = settings;
 	s.daemon.clock = clock_system();
-	s.daemon.intake = inbox_intake();
+	s.daemon.intake = inbox_intake(clock_system());
 	s.on_terminal = settings->foreground && isatty(STDERR_FILENO);
 	rc = service_start(&s, error);
 	if (rc == 0)

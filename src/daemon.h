@@ -25,6 +25,7 @@ struct daemon {
 	struct clients *clients;
 	struct users **users;   /* by listener, shared by those of one file; NULL: none */
 	struct helper *helpers; /* names, bounces */
+	struct helper *mime;    /* what messages for an inbox are made of, before their commit */
 	struct fetch *fetch;    /* passwords and tokens; lives on the main thread */
 	struct tls_context **listener_tls; /* by listener; NULL: no TLS there */
 	struct tls_context **provider_tls; /* by provider; NULL: never TLS */

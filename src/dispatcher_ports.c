@@ -135,6 +135,8 @@ static void bounce_work(struct helper_job *job)
 
 	b->put = bounce_make(&maker, reader, b->request);
 	reader_free(&reader);
+	if (b->put != NULL && b->put->entry_count > 0)
+		d->intake.finish(d->intake.context, b->put, d->spool);
 }
 
 static void bounce_done(struct channel_item *item, void *receiver)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* worker_store.c - the way into the spool for receive/, which does not know where mail goes. */
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "receive/users.h"
 #include "web/web.h"
 #include "worker_private.h"
@@ -25,11 +28,42 @@ static struct put *store_put_new(void *context)
 	return put_new(w->daemon->spool);
 }
 
+/* A message for an inbox, on its way through a mime helper. */
+struct intake_job {
+	struct helper_job job;
+	const struct daemon *daemon;
+	struct put *put;
+};
+
+static void intake_work(struct helper_job *job)
+{
+	struct intake_job *i = (struct intake_job *)job;
+	const struct daemon *d = i->daemon;
+
+	d->intake.finish(d->intake.context, i->put, d->spool);
+	spool_put(d->spool, i->put); /* its completion goes to the session */
+	free(i);
+}
+
+/* A session has one put outstanding: its messages stay in order, and no more wait than there are
+ * sessions. */
 static void store_put(void *context, struct put *put)
 {
 	struct worker *w = context;
+	struct intake_job *i;
 
-	spool_put(w->daemon->spool, put);
+	if (put->entry_count == 0) {
+		spool_put(w->daemon->spool, put);
+		return;
+	}
+	i = memory_new(sizeof(*i));
+	i->job.work = intake_work;
+	i->daemon = w->daemon;
+	i->put = put;
+	/* The queue takes all sessions that can be; if one day it did not, better late than never.
+	 */
+	if (helper_submit(w->daemon->mime, &i->job) < 0)
+		intake_work(&i->job);
 }
 
 static uint64_t store_blob_new(void *context)

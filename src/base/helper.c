@@ -53,8 +53,11 @@ static void *run(void *context)
 	struct helper_job *job;
 
 	while ((job = next_job(helper)) != NULL) {
+		struct channel *home = job->home;
+
 		job->work(job);
-		channel_post(job->home, &job->item);
+		if (home != NULL)
+			channel_post(home, &job->item);
 	}
 	return NULL;
 }

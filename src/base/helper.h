@@ -15,6 +15,7 @@
 struct helper_job {
 	struct channel_item item; /* item.arrived is called on the asking thread when done */
 	void (*work)(struct helper_job *job); /* on a helper; touches only the job */
+	/* NULL: nothing comes back, work() has taken the job. */
 	struct channel *home;
 };
 

@@ -122,6 +122,7 @@ static bool follow_one(struct follower *f, bool *wait_r)
 	if (entry.sequence == 0)
 		return false;
 	there = summary_decode(&entry.summary, bytes_span(&record)) == 0 &&
+	        reader_inbox_entry(f->reader, f->options.inbox, entry.sequence, &entry.row) &&
 	        reader_message(f->reader, entry.id, &entry.facts);
 	if (there) {
 		summary_complete(&entry.summary, entry.id);
@@ -131,6 +132,7 @@ static bool follow_one(struct follower *f, bool *wait_r)
 		message_facts_release(&entry.facts);
 	}
 	summary_release(&entry.summary);
+	inbox_entry_release(&entry.row);
 	bytes_release(&record);
 	*wait_r = !handled;
 	if (!handled)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* inbox.h - the catch-all inbox: summaries, and those who follow what arrives.
  *
- * The summary is made of the header alone and written in the accepting transaction
- * (intake hook). Followers (--print, --save, --exit-after) read the spool after the commit,
- * on a thread of their own, so that a slow terminal or disk never delays a 250.
+ * What an entry is made of is found once, by a mime helper between the end of data and the commit
+ * (intake hook), and written in the accepting transaction. Followers (--print, --save,
+ * --exit-after) read the spool after the commit, on a thread of their own, so that a slow terminal
+ * or disk never delays a 250.
  */
 #ifndef INBOX_INBOX_H
 #define INBOX_INBOX_H
@@ -25,13 +26,15 @@ struct summary {
 	char *sender;     /* reverse-path */
 	char *login;      /* NULL: none */
 	uint64_t size;
-	bool read;
 	struct summary_address from;
-	struct summary_address *to, *cc,
-		*reply_to; /* from the header, at most SUMMARY_ADDRESSES_MAX in all */
-	size_t to_count, cc_count, reply_to_count;
+	/* From the header, at most SUMMARY_ADDRESSES_MAX in all; bcc with the recipients that the
+	 * header does not name */
+	struct summary_address *to, *cc, *bcc, *reply_to;
+	size_t to_count, cc_count, bcc_count, reply_to_count;
 	char **recipients; /* of the envelope */
 	size_t recipient_count;
+	char *snippet;
+	uint32_t attachments;
 };
 #define SUMMARY_ADDRESSES_MAX 50 /* kept in a summary; the header has them all */
 void summary_release(struct summary *s);
@@ -41,8 +44,12 @@ int summary_decode(struct summary *s, struct span record);
  * written: whoever shows a summary puts it there. */
 void summary_complete(struct summary *s, uint64_t id);
 
-/* The intake hook for penstockd.c to wire. */
-struct intake inbox_intake(void);
+/* The intake hook for daemon.c to wire. */
+struct intake inbox_intake(const struct clock *clock);
+
+/* A label as it is kept, in Mailpit's way: marks and runs of space are one space, at most
+ * SPOOL_LABEL_MAX octets. NULL: nothing is left. */
+char *inbox_label(struct span text);
 
 /* ---- what the API says of an entry ------------------------------------------------ */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* intake.c - the hook that gives a message being accepted its inbox entry.
+/* intake.c - the hook that gives a message being accepted its inbox entries.
  *
- * The summary is made of the header alone. It fits one piece of the spool, whatever the header
- * holds: texts are cut and address lists end; the message itself always has everything.
+ * On the worker only what the envelope says is noted; the rest is found on a mime helper, once
+ * for all entries of the put, from the chunks that the spool has already and from the put's own
+ * octets. Whatever cannot be parsed has an entry all the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,170 +12,184 @@
 #include "inbox/private.h"
 #include "mail/header.h"
 
-/* A piece is 4080 octets or more: these add up to less, with the fixed part. */
-#define SUBJECT_KEEP 600  /* octets; longer ones are rare, and whole in the message */
-#define TEXT_KEEP    256  /* octets of a name, address, login or Message-ID; as the longest path */
-#define LIST_BUDGET  1000 /* octets of the recipients, and again of the header's addresses */
+/* Octets of the text for search: what the header says and the names of files are bounded apart, so
+ * that a long text never hides them. */
+#define WORDS_OF_HEADER_MAX (32 * 1024)
+#define WORDS_OF_FILES_MAX  (16 * 1024)
 
-/* At most `keep` octets, cut between UTF-8 characters. */
-static char *text_cut(const void *data, size_t length, size_t keep)
+static void intake_add(void *context, struct put *put, uint32_t inbox,
+                       const struct recipient *recipients, size_t count)
 {
-	const unsigned char *text = data;
+	struct summary s;
+	struct bytes record = { 0 };
 
-	if (length > keep)
-		for (length = keep; length > 0 && (text[length] & 0xc0) == 0x80;)
-			length--;
-	return memory_text_of(text, length);
+	(void)context;
+	summary_begin(&s, &put->facts, recipients, count);
+	summary_encode(&s, &record);
+	put_add_entry(put, inbox, &record);
+	bytes_append_span(&put->entries[put->entry_count - 1].extras[SPOOL_DIALOGUE],
+	                  bytes_span(&put->dialogue));
+	summary_release(&s);
 }
 
-static char *decoded_field(struct span header, const char *name, size_t keep)
-{
-	struct bytes text = { 0 };
-	struct span value;
-	char *cut;
+/* ---- the content of a put ---------------------------------------------------------- */
 
-	if (header_find(header, name, &value))
-		header_decode(value, &text);
-	cut = text_cut(text.data, text.length, keep);
-	bytes_release(&text);
-	return cut;
-}
-
-/* Collects addresses of one field while budget and places last. */
-struct collector {
-	struct summary_address **list;
-	size_t *count;
-	size_t *places, *budget;
+struct content {
+	const struct put *put;
+	struct reader *reader; /* NULL: all of it is in the put */
+	uint64_t ahead;        /* octets that are in the spool */
 };
 
-static void collect(void *context, const char *name, const char *address)
+static int content_read(void *context, uint64_t off, void *out, size_t len, size_t *got_r)
 {
-	struct collector *c = context;
-	struct summary_address *a;
+	const struct content *c = context;
+	const struct put *put = c->put;
+	uint64_t left;
 
-	if (*c->places == 0)
-		return;
-	*c->list = memory_grow(*c->list, *c->count + 1, sizeof(**c->list));
-	a = &(*c->list)[*c->count];
-	a->name = text_cut(name, strlen(name), TEXT_KEEP);
-	a->address = text_cut(address, strlen(address), TEXT_KEEP);
-	if (strlen(a->name) + strlen(a->address) + 8 > *c->budget) {
-		summary_address_release(a);
-		*c->places = 0;
-		return;
+	if (put->shares)
+		return reader_body(c->reader, put->facts.blob, off, out, len, got_r);
+	if (off < c->ahead) {
+		left = c->ahead - off;
+		return reader_chunks(c->reader, put->facts.blob, off, out,
+		                     left < len ? (size_t)left : len, got_r);
 	}
-	*c->budget -= strlen(a->name) + strlen(a->address) + 8;
-	*c->places -= 1;
-	*c->count += 1;
+	off -= c->ahead;
+	left = off < put->body.length ? put->body.length - off : 0;
+	*got_r = left < len ? (size_t)left : len;
+	if (*got_r > 0)
+		memcpy(out, put->body.data + off, *got_r);
+	return 0;
 }
 
-static void collect_field(struct span header, const char *name, struct summary_address **list,
-                          size_t *count, size_t *places, size_t *budget)
+static void parse_put(struct mime_parse *parse_r, const struct put *put, struct spool *spool,
+                      const struct clock *clock)
 {
-	struct collector c = { list, count, places, budget };
-	struct span value;
+	struct content c = { .put = put };
+	struct mime_source source = { .read = content_read, .context = &c };
 
-	if (header_find(header, name, &value))
-		header_addresses(value, collect, &c);
-}
-
-static void collect_from(struct summary *s, struct span header)
-{
-	struct summary_address *list = NULL;
-	size_t count = 0, places = 1, budget = LIST_BUDGET;
-
-	collect_field(header, "From", &list, &count, &places, &budget);
-	if (count == 1) {
-		s->from = list[0];
-	} else {
-		s->from.name = memory_text("");
-		s->from.address = memory_text("");
-	}
-	free(list);
-}
-
-static void take_recipients(struct summary *s, const struct recipient *recipients, size_t count,
-                            size_t *budget)
-{
-	s->recipients = memory_new_array(count, sizeof(*s->recipients));
-	for (size_t i = 0; i < count && i < SUMMARY_ADDRESSES_MAX; i++) {
-		const char *text = recipients[i].address.text;
-
-		if (strlen(text) + 4 > *budget)
-			return;
-		*budget -= strlen(text) + 4;
-		s->recipients[s->recipient_count++] = memory_text(text);
-	}
-}
-
-static char *message_id_of(struct span header)
-{
-	char *text = decoded_field(header, "Message-ID", TEXT_KEEP);
-	size_t length = strlen(text);
-
-	if (length >= 2 && text[0] == '<' && text[length - 1] == '>') {
-		memmove(text, text + 1, length - 2);
-		text[length - 2] = '\0';
-	}
-	return text;
+	if (put->shares || put->first_piece > 0)
+		c.reader = reader_new(spool);
+	if (put->first_piece > 0)
+		c.ahead = (uint64_t)put->first_piece * spool_piece_size(spool);
+	source.size = put->shares ? put->facts.size : c.ahead + put->body.length;
+	mime_parse(parse_r, &source, clock);
+	reader_free(&c.reader);
 }
 
 /* As it is read later: with the fields that the message came without. The id is not known before
  * the commit: summary_complete(). */
 static void whole_header(const struct put *put, struct bytes *out)
 {
+	struct span header = put_header(put);
+
 	trace_format_added(&put->facts.trace, 0, out);
 	if ((put->facts.trace.added & TRACE_ADD_LINE) == 0)
-		bytes_append_span(out, put_header(put));
+		bytes_append(out, header.data, header_length(header));
 }
 
-static char *added_message_id(const struct trace *t)
-{
-	struct bytes text = { 0 };
-	char *kept;
+/* ---- words for search --------------------------------------------------------------- */
 
-	bytes_printf(&text, "@%s", t->by);
-	kept = text_cut(text.data, text.length, TEXT_KEEP);
-	bytes_release(&text);
-	return kept;
+static void add_words(struct bytes *words, struct span text, size_t end)
+{
+	if (words->length < end && text.length > end - words->length)
+		text.length = end - words->length;
+	if (words->length < end)
+		search_fold(words, text);
 }
 
-static void intake_add(void *context, struct put *put, uint32_t inbox,
-                       const struct recipient *recipients, size_t count)
+static void words_of_header(struct bytes *words, struct span header, const struct summary *s)
 {
-	struct bytes whole = { 0 };
-	struct span header;
-	size_t places = SUMMARY_ADDRESSES_MAX, budget = LIST_BUDGET;
-	struct summary s = { 0 };
-	struct bytes record = { 0 };
+	static const char *const names[] = { "From", "Subject", "To", "Cc", "Bcc", "Reply-To" };
 
-	(void)context;
-	whole_header(put, &whole);
-	header = bytes_span(&whole);
-	s.created_us = put->facts.trace.time_us;
-	s.size = put->facts.size;
-	s.message_id = put->facts.trace.added & TRACE_ADD_MESSAGE_ID
-	                       ? added_message_id(&put->facts.trace)
-	                       : message_id_of(header);
-	s.subject = decoded_field(header, "Subject", SUBJECT_KEEP);
-	s.sender = memory_text(put->facts.sender.text != NULL ? put->facts.sender.text : "");
-	if (put->facts.login != NULL)
-		s.login = text_cut(put->facts.login, strlen(put->facts.login), TEXT_KEEP);
-	collect_from(&s, header);
-	take_recipients(&s, recipients, count, &budget);
-	budget = LIST_BUDGET;
-	collect_field(header, "To", &s.to, &s.to_count, &places, &budget);
-	collect_field(header, "Cc", &s.cc, &s.cc_count, &places, &budget);
-	collect_field(header, "Reply-To", &s.reply_to, &s.reply_to_count, &places, &budget);
-	summary_encode(&s, &record);
-	put_add_entry(put, inbox, &record);
-	bytes_append_span(&put->entries[put->entry_count - 1].extras[SPOOL_DIALOGUE],
-	                  bytes_span(&put->dialogue));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct bytes text = { 0 };
+		struct span value;
+
+		if (header_find(header, names[i], &value))
+			header_decode(value, &text);
+		add_words(words, bytes_span(&text), WORDS_OF_HEADER_MAX);
+		bytes_release(&text);
+	}
+	for (size_t i = 0; i < s->recipient_count; i++)
+		add_words(words, span_of_text(s->recipients[i]), WORDS_OF_HEADER_MAX);
+	add_words(words, span_of_text(s->sender), WORDS_OF_HEADER_MAX);
+}
+
+static void words_of_files(struct bytes *words, const struct mime_index *index)
+{
+	for (size_t i = 0; i < index->count; i++)
+		if (index->parts[i].filename[0] != '\0')
+			add_words(words, span_of_text(index->parts[i].filename),
+			          WORDS_OF_FILES_MAX);
+}
+
+static void gather_words(struct bytes *words, struct span header, const struct summary *s,
+                         const struct mime_parse *parse)
+{
+	struct bytes files = { 0 };
+
+	words_of_files(&files, &parse->index);
+	words_of_header(words, header, s);
+	add_words(words, bytes_span(&parse->text), MIME_SEARCH_MAX - files.length);
+	if (files.length > 0) {
+		bytes_append_char(words, ' ');
+		bytes_append_span(words, bytes_span(&files));
+	}
+	bytes_release(&files);
+}
+
+/* ---- an entry -------------------------------------------------------------------------- */
+
+/* With names as long as they may be, in a thousand parts, it can be too much. */
+static void encode_index(const struct mime_index *index, struct bytes *out)
+{
+	const struct mime_index none = { .why = (char *)(uintptr_t) "too much about its parts" };
+
+	mime_index_encode(index, out);
+	if (out->length > SPOOL_EXTRA_MAX) {
+		bytes_clear(out);
+		mime_index_encode(&none, out);
+	}
+}
+
+static void finish_entry(struct put_entry *entry, const struct put *put, struct span header,
+                         const struct mime_parse *parse)
+{
+	struct labels labels = { 0 };
+	struct summary s;
+
+	if (summary_decode(&s, bytes_span(&entry->summary)) != 0)
+		return; /* ours, and just made: it is not damaged */
+	gather_words(&entry->extras[SPOOL_TEXT], header, &s, parse);
+	summary_finish(&s, &put->facts.trace, header, parse);
+	bytes_clear(&entry->summary);
+	summary_encode(&s, &entry->summary);
+	encode_index(&parse->index, &entry->extras[SPOOL_PARTS]);
+	labels_of_message(&labels, &s, header);
+	entry->labels = labels.items;
+	entry->label_count = labels.count;
 	summary_release(&s);
-	bytes_release(&whole);
 }
 
-struct intake inbox_intake(void)
+static void intake_finish(void *context, struct put *put, struct spool *spool)
 {
-	return (struct intake){ .add = intake_add, .context = NULL };
+	const struct clock *clock = context;
+	struct mime_parse parse;
+	struct bytes header = { 0 };
+
+	whole_header(put, &header);
+	parse_put(&parse, put, spool, clock);
+	for (size_t i = 0; i < put->entry_count; i++)
+		finish_entry(&put->entries[i], put, bytes_span(&header), &parse);
+	mime_parse_release(&parse);
+	bytes_release(&header);
+}
+
+struct intake inbox_intake(const struct clock *clock)
+{
+	return (struct intake){
+		.add = intake_add,
+		.finish = intake_finish,
+		.context = (void *)(uintptr_t)clock,
+	};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* print.c - what --print shows of a message, and its JSON line.
+/* print.c - what --print shows of a message.
  *
  * Whatever a message holds, it cannot speak to the terminal: control characters, and octets that
  * are not UTF-8, are shown as '?'.
@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -158,73 +157,6 @@ static void print_message(const struct entry *entry, bool whole, struct bytes *o
 	bytes_release(&message);
 }
 
-/* ---- JSON ------------------------------------------------------------------- */
-
-static json_t *json_address(const char *name, const char *address)
-{
-	json_t *object = json_object();
-
-	json_object_set_new(object, "Name", json_text(name));
-	json_object_set_new(object, "Address", json_text(address));
-	return object;
-}
-
-static json_t *json_addresses(const struct summary_address *list, size_t count)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, json_address(list[i].name, list[i].address));
-	return array;
-}
-
-static bool named(const struct summary_address *list, size_t count, const char *address)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcasecmp(list[i].address, address) == 0)
-			return true;
-	return false;
-}
-
-/* As Mailpit: every recipient of the envelope that the header does not name. */
-static json_t *json_bcc(const struct summary *s)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < s->recipient_count; i++)
-		if (!named(s->to, s->to_count, s->recipients[i]) &&
-		    !named(s->cc, s->cc_count, s->recipients[i]))
-			json_array_append_new(array, json_address("", s->recipients[i]));
-	return array;
-}
-
-/* The entry as one line, fields as Mailpit's MessageSummary. */
-static void summary_json(const struct entry *entry, struct bytes *out)
-{
-	const struct summary *s = &entry->summary;
-	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
-	json_t *object = json_object();
-
-	clock_format_rfc3339(s->created_us, date);
-	id_format(entry->id, id);
-	json_object_set_new(object, "ID", json_string(id));
-	json_object_set_new(object, "MessageID", json_text(s->message_id));
-	json_object_set_new(object, "Read", json_boolean(s->read));
-	json_object_set_new(object, "From", json_address(s->from.name, s->from.address));
-	json_object_set_new(object, "To", json_addresses(s->to, s->to_count));
-	json_object_set_new(object, "Cc", json_addresses(s->cc, s->cc_count));
-	json_object_set_new(object, "Bcc", json_bcc(s));
-	json_object_set_new(object, "ReplyTo", json_addresses(s->reply_to, s->reply_to_count));
-	json_object_set_new(object, "Subject", json_text(s->subject));
-	json_object_set_new(object, "Created", json_string(date));
-	json_object_set_new(object, "Username", json_text(s->login));
-	json_object_set_new(object, "Tags", json_array());
-	json_object_set_new(object, "Size", json_integer((json_int_t)s->size));
-	json_object_set_new(object, "Attachments", json_integer(0));
-	json_object_set_new(object, "Snippet", json_string(""));
-	json_line(out, object);
-}
-
 /* ---- one of them ------------------------------------------------------------ */
 
 void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *out)
@@ -242,7 +174,7 @@ void print_entry(enum print_mode mode, const struct entry *entry, struct bytes *
 		print_message(entry, true, out);
 		break;
 	case PRINT_JSON:
-		summary_json(entry, out);
+		json_line(out, inbox_summary_json(&entry->row, &entry->summary));
 		break;
 	}
 }

@@ -3,18 +3,44 @@
 #ifndef INBOX_PRIVATE_H
 #define INBOX_PRIVATE_H
 
+#include <jansson.h>
+
 #include "inbox/inbox.h"
 
 /* One entry as a follower handles it. */
 struct entry {
 	uint64_t id;
 	uint64_t sequence;
+	struct inbox_entry row;
 	struct summary summary;
 	struct message_facts facts;
 	struct reader *reader;
 };
 
 void summary_address_release(struct summary_address *a);
+
+/* summarize.c: at most `keep` octets, cut between UTF-8 characters. */
+char *text_cut(const void *data, size_t length, size_t keep);
+/* What the envelope says; all recipients, so that the rest can be found from them. */
+void summary_begin(struct summary *s, const struct message_facts *facts,
+                   const struct recipient *recipients, size_t count);
+/* And what the header and the parts say, cut to what fits one piece of the spool. */
+void summary_finish(struct summary *s, const struct trace *trace, struct span header,
+                    const struct mime_parse *parse);
+
+/* labels.c: in order, none twice. */
+struct labels {
+	char **items;
+	size_t count;
+};
+void labels_add(struct labels *labels, struct span text);
+void labels_of_message(struct labels *labels, const struct summary *s, struct span header);
+void labels_release(struct labels *labels);
+
+/* json.c; the caller releases them. */
+json_t *json_address(const char *name, const char *address);
+json_t *json_addresses(const struct summary_address *list, size_t count);
+json_t *json_texts(char *const *texts, size_t count);
 
 /* Appends the text with '?' for control characters (but line ends and tabs; CR is left out), for
  * what is not UTF-8 and for marks of direction, so that a message cannot speak to the terminal. */

@@ -4,8 +4,11 @@ inbox_sources = \
 	src/inbox/follow.c \
 	src/inbox/inbox.h \
 	src/inbox/intake.c \
+	src/inbox/json.c \
+	src/inbox/labels.c \
 	src/inbox/output.c \
 	src/inbox/print.c \
 	src/inbox/private.h \
 	src/inbox/save.c \
+	src/inbox/summarize.c \
 	src/inbox/summary.c

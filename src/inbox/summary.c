@@ -11,7 +11,8 @@
 #include "inbox/private.h"
 #include "mail/id.h"
 
-#define SUMMARY_VERSION 1
+#define SUMMARY_VERSION 2
+#define SUMMARY_OLD     1 /* has a read mark, and no Bcc, snippet and attachments */
 
 void summary_address_release(struct summary_address *a)
 {
@@ -35,10 +36,12 @@ void summary_release(struct summary *s)
 	summary_address_release(&s->from);
 	addresses_release(s->to, s->to_count);
 	addresses_release(s->cc, s->cc_count);
+	addresses_release(s->bcc, s->bcc_count);
 	addresses_release(s->reply_to, s->reply_to_count);
 	for (size_t i = 0; i < s->recipient_count; i++)
 		free(s->recipients[i]);
 	free(s->recipients);
+	free(s->snippet);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -68,7 +71,6 @@ static void put_addresses(struct bytes *out, const struct summary_address *list,
 void summary_encode(const struct summary *s, struct bytes *out)
 {
 	bytes_put_u8(out, SUMMARY_VERSION);
-	bytes_put_u8(out, s->read);
 	bytes_put_i64(out, s->created_us);
 	bytes_put_u64(out, s->size);
 	bytes_put_text(out, s->message_id);
@@ -78,10 +80,13 @@ void summary_encode(const struct summary *s, struct bytes *out)
 	put_addresses(out, &s->from, 1);
 	put_addresses(out, s->to, s->to_count);
 	put_addresses(out, s->cc, s->cc_count);
+	put_addresses(out, s->bcc, s->bcc_count);
 	put_addresses(out, s->reply_to, s->reply_to_count);
 	bytes_put_u16(out, (uint16_t)s->recipient_count);
 	for (size_t i = 0; i < s->recipient_count; i++)
 		bytes_put_text(out, s->recipients[i]);
+	bytes_put_text(out, s->snippet);
+	bytes_put_u32(out, s->attachments);
 }
 
 /* NULL with *count_r 0 when the record is cut. */
@@ -119,34 +124,49 @@ static void get_recipients(struct summary *s, struct bytes_reader *r)
 	s->recipient_count = count;
 }
 
-int summary_decode(struct summary *s, struct span record)
+static void get_from(struct summary *s, struct bytes_reader *r)
 {
-	struct bytes_reader r = bytes_reader(record);
-	struct summary_address *from;
-	size_t from_count;
+	size_t count;
+	struct summary_address *from = get_addresses(r, &count);
 
-	memset(s, 0, sizeof(*s));
-	if (bytes_get_u8(&r) != SUMMARY_VERSION)
-		return -1;
-	s->read = bytes_get_u8(&r) != 0;
-	s->created_us = bytes_get_i64(&r);
-	s->size = bytes_get_u64(&r);
-	s->message_id = bytes_get_text(&r);
-	s->subject = bytes_get_text(&r);
-	s->sender = bytes_get_text(&r);
-	s->login = bytes_get_text(&r);
-	from = get_addresses(&r, &from_count);
-	if (from_count == 1) {
+	if (count == 1) {
 		s->from = from[0];
 		free(from);
 	} else {
-		addresses_release(from, from_count);
-		r.failed = true;
+		addresses_release(from, count);
+		r->failed = true;
 	}
-	s->to = get_addresses(&r, &s->to_count);
-	s->cc = get_addresses(&r, &s->cc_count);
-	s->reply_to = get_addresses(&r, &s->reply_to_count);
-	get_recipients(s, &r);
+}
+
+static void get_fields(struct summary *s, struct bytes_reader *r, bool old)
+{
+	if (old)
+		bytes_get_u8(r);
+	s->created_us = bytes_get_i64(r);
+	s->size = bytes_get_u64(r);
+	s->message_id = bytes_get_text(r);
+	s->subject = bytes_get_text(r);
+	s->sender = bytes_get_text(r);
+	s->login = bytes_get_text(r);
+	get_from(s, r);
+	s->to = get_addresses(r, &s->to_count);
+	s->cc = get_addresses(r, &s->cc_count);
+	s->bcc = old ? NULL : get_addresses(r, &s->bcc_count);
+	s->reply_to = get_addresses(r, &s->reply_to_count);
+	get_recipients(s, r);
+	s->snippet = old ? memory_text("") : bytes_get_text(r);
+	s->attachments = old ? 0 : bytes_get_u32(r);
+}
+
+int summary_decode(struct summary *s, struct span record)
+{
+	struct bytes_reader r = bytes_reader(record);
+	uint8_t version = bytes_get_u8(&r);
+
+	memset(s, 0, sizeof(*s));
+	if (version != SUMMARY_VERSION && version != SUMMARY_OLD)
+		return -1;
+	get_fields(s, &r, version == SUMMARY_OLD);
 	if (r.failed) {
 		summary_release(s);
 		return -1;

@@ -31,8 +31,8 @@ size_t header_length(struct span message);
 bool header_find(struct span message, const char *name, struct span *value_r);
 /* Unfolds and trims into text. */
 void header_unfold(struct span value, struct bytes *out);
-/* Decodes RFC 2047 words in UTF-8, US-ASCII and ISO-8859-1 (others stay as written); invalid
- * UTF-8 becomes U+FFFD; for display. */
+/* Decodes RFC 2047 words (those in charsets that nobody knows stay as written); invalid UTF-8
+ * becomes U+FFFD; for display. */
 void header_decode(struct span value, struct bytes *out);
 /* Calls found() for each addr-spec in an address list (RFC 5322 3.4: names, comments, groups
  * tolerated), and for a lone word without '@'. name is decoded text, "" when absent; neither

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/charset.h"
 #include "base/digest.h"
 #include "base/utf8.h"
 #include "mail/header.h"
@@ -20,7 +21,7 @@ struct word {
 	size_t length; /* "=?" to "?=" */
 };
 
-enum charset { CHARSET_UTF8, CHARSET_LATIN1, CHARSET_OTHER };
+enum coding { CHARSET_UTF8, CHARSET_LATIN1, CHARSET_OTHER };
 
 /* The span up to the next '?', which must be there and must not come after a space: Q text may
  * have some, though it should not. */
@@ -71,11 +72,11 @@ size_t header_word_length(struct span text)
 	return parse_word(text, &w) ? w.length : 0;
 }
 
-static enum charset charset_of(struct span name)
+static enum coding charset_of(struct span name)
 {
 	static const struct {
 		const char *name;
-		enum charset charset;
+		enum coding charset;
 	} known[] = {
 		{ "utf-8", CHARSET_UTF8 },        { "utf8", CHARSET_UTF8 },
 		{ "us-ascii", CHARSET_UTF8 },     { "ascii", CHARSET_UTF8 },
@@ -130,15 +131,17 @@ static int decode_b(struct span text, struct bytes *out)
 /* false: it is to stay as it was written. */
 static bool decode_word(const struct word *w, struct bytes *out)
 {
-	enum charset charset = charset_of(w->charset);
+	enum coding charset = charset_of(w->charset);
 	struct bytes octets = { 0 };
-	bool good = charset != CHARSET_OTHER && (w->encoding == 'q' || w->encoding == 'b');
+	bool good = w->encoding == 'q' || w->encoding == 'b';
 
 	if (good && w->encoding == 'q')
 		decode_q(w->text, &octets);
 	else if (good)
 		good = decode_b(w->text, &octets) == 0;
-	for (size_t i = 0; good && i < octets.length; i++) {
+	if (good && charset == CHARSET_OTHER)
+		good = charset_decode(w->charset, bytes_span(&octets), out) == 0;
+	for (size_t i = 0; good && charset != CHARSET_OTHER && i < octets.length; i++) {
 		if (charset == CHARSET_LATIN1)
 			utf8_append(out, octets.data[i]);
 		else

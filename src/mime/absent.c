@@ -21,3 +21,10 @@ int mime_build(const struct mime_draft *draft, struct bytes *out, struct bytes *
 	bytes_append_text(error, "this penstockd is built without MIME");
 	return -1;
 }
+
+int mime_date(const char *value, struct bytes *out)
+{
+	(void)value;
+	(void)out;
+	return -1;
+}

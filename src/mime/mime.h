@@ -114,6 +114,9 @@ void mime_html_text(struct span html, struct bytes *out);
 int mime_index_text(const struct mime_index *index, enum mime_role role,
                     const struct mime_source *source, size_t max, struct bytes *out);
 
+/* A Date field's value in RFC 3339, in the zone that it names. -1: it is none. */
+int mime_date(const char *value, struct bytes *out);
+
 /* ---- building ------------------------------------------------------------- */
 
 struct mime_mailbox {

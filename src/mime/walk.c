@@ -386,6 +386,25 @@ const char *walk_message(struct mime_index *index, struct effort *e)
 	return w.why;
 }
 
+int mime_date(const char *value, struct bytes *out)
+{
+	GDateTime *date;
+	char *text;
+
+	gmime_begin();
+	date = g_mime_utils_header_decode_date(value);
+	if (date == NULL)
+		return -1;
+	text = g_date_time_format(date, "%Y-%m-%dT%H:%M:%S%:z");
+	if (text != NULL)
+		bytes_append_text(out, strstr(text, "+00:00") == NULL ? text : "");
+	if (text != NULL && out->length == 0)
+		bytes_printf(out, "%.19sZ", text);
+	g_free(text);
+	g_date_time_unref(date);
+	return out->length > 0 ? 0 : -1;
+}
+
 bool mime_available(void)
 {
 	return true;

@@ -48,17 +48,21 @@ const struct route *router_at(const struct router *router, size_t i);
 int8_t route_priority(const struct route *route, const struct message_facts *facts);
 uint64_t router_generation(const struct router *router);
 
-/* The intake hook: adds an inbox entry for these recipients to the put (inbox/ does it; receive and
- * relay know only this). `recipients` are those routed to that inbox. */
+/* The intake hook: inbox entries of a put (inbox/ makes them; receive and relay know only this). */
 struct intake {
+	/* Adds one for these recipients, which were routed to that inbox. Quick: any thread. */
 	void (*add)(void *context, struct put *put, uint32_t inbox,
 	            const struct recipient *recipients, size_t count);
+	/* Fills in all entries of the put from its content, the chunks that went ahead included. Works
+	 * as long as MIME takes, so it is for helpers; before spool_put(). */
+	void (*finish)(void *context, struct put *put, struct spool *spool);
 	void *context;
 };
 
 /* Routes every recipient of the envelope and adds what follows to the put: deliveries of at most
  * SPOOL_RECIPIENTS_MAX recipients a queue, due now (or held), and inbox entries through the intake.
- * put->facts must be filled. The one way into the spool for receive, HTTP send and bounces. */
+ * put->facts must be filled. The one way into the spool for receive, HTTP send and bounces; a put
+ * that has entries then goes through intake->finish(). */
 void route_put(const struct router *router, struct put *put, struct spool *spool,
                const struct envelope *envelope, const char *listener, const struct intake *intake,
                int64_t now_us);

@@ -23,9 +23,8 @@ void mime_text_init(struct mime_text *m, const char *text)
 			bytes_append_char(&m->octets, '\r');
 		bytes_append_char(&m->octets, *text);
 	}
-	m->source = (struct mime_source){ .size = m->octets.length,
-		                          .read = read_octets,
-		                          .context = m };
+	m->source =
+		(struct mime_source){ .size = m->octets.length, .read = read_octets, .context = m };
 }
 
 void mime_text_release(struct mime_text *m)

@@ -77,6 +77,12 @@ static void entry_init(struct entry *e, const char *subject, size_t recipients, 
 	s->recipients = memory_new_array(recipients, sizeof(char *));
 	for (s->recipient_count = 0; s->recipient_count < recipients;)
 		s->recipients[s->recipient_count++] = memory_text("b@example.org");
+	s->bcc = memory_new_array(s->bcc_count = 1, sizeof(*s->bcc));
+	s->bcc[0] = (struct summary_address){ memory_text(""), memory_text("b@example.org") };
+	s->snippet = memory_text("It \xff begins");
+	s->attachments = 3;
+	e->row.id = 1;
+	e->row.read = true;
 }
 
 static void a_line_is_one_line(void **state)
@@ -132,7 +138,13 @@ static void json_is_one_valid_line(void **state)
 	                    "bad \xef\xbf\xbd\xef\xbf\xbd \x1b and good \xc3\xa4\n");
 	assert_string_equal(text_at(json_object_get(object, "From"), "Name"), "A\xef\xbf\xbd");
 	assert_string_equal(text_at(object, "Username"), "");
-	assert_int_equal(json_array_size(json_object_get(object, "Bcc")), 2);
+	assert_int_equal(json_array_size(json_object_get(object, "Bcc")), 1);
+	assert_true(json_is_array(json_object_get(object, "Cc")));
+	assert_true(json_is_array(json_object_get(object, "Tags")));
+	assert_true(json_is_true(json_object_get(object, "Read")));
+	assert_int_equal(json_integer_value(json_object_get(object, "Attachments")), 3);
+	assert_string_equal(text_at(object, "Snippet"), "It \xef\xbf\xbd begins");
+	assert_string_equal(text_at(object, "ID"), "0000000000001");
 	json_decref(object);
 	summary_release(&e.summary);
 	bytes_release(&out);

@@ -19,7 +19,7 @@
 /* What intake makes of the header; the record's length is checked here, for all. */
 static void take(struct bytes *header, size_t recipients, struct summary *s_r)
 {
-	struct intake intake = inbox_intake();
+	struct intake intake = inbox_intake(clock_system());
 	struct put *put = memory_new(sizeof(*put));
 	struct recipient *list = memory_new_array(recipients, sizeof(*list));
 	struct span record;
@@ -39,6 +39,7 @@ static void take(struct bytes *header, size_t recipients, struct summary *s_r)
 	memset(put->facts.login, 'l', 5000);
 	bytes_append_span(&put->body, bytes_span(header));
 	intake.add(intake.context, put, 7, list, recipients);
+	intake.finish(intake.context, put, NULL);
 	assert_int_equal(put->entry_count, 1);
 	assert_int_equal(put->entries[0].inbox, 7);
 	record = bytes_span(&put->entries[0].summary);
@@ -91,7 +92,8 @@ static void hostile_headers_fit(void **state)
 		repeat(&header, rows[i].more, rows[i].times);
 		bytes_append_text(&header, "\r\n\r\nbody\r\n");
 		take(&header, RECIPIENTS, &s);
-		assert_true(s.to_count + s.cc_count + s.reply_to_count <= SUMMARY_ADDRESSES_MAX);
+		assert_true(s.to_count + s.cc_count + s.bcc_count + s.reply_to_count <=
+		            SUMMARY_ADDRESSES_MAX);
 		summary_release(&s);
 		bytes_release(&header);
 	}
@@ -150,6 +152,98 @@ static void takes_what_a_mail_says(void **state)
 	bytes_release(&header);
 }
 
+/* A put of one mail to those recipients, finished. */
+static struct put *put_of(const char *mail, const char *const *to)
+{
+	struct intake intake = inbox_intake(clock_system());
+	struct put *put = memory_new(sizeof(*put));
+	struct recipient list[8] = { 0 };
+	size_t count = 0;
+
+	for (; to[count] != NULL; count++)
+		list[count].address.text = (char *)(uintptr_t)to[count];
+	for (; *mail != '\0'; mail++) {
+		if (*mail == '\n')
+			bytes_append_char(&put->body, '\r');
+		bytes_append_char(&put->body, *mail);
+	}
+	put->facts.size = put->body.length;
+	intake.add(intake.context, put, 7, list, count);
+	intake.finish(intake.context, put, NULL);
+	return put;
+}
+
+static void labels_come_with_the_mail(void **state)
+{
+	static const struct {
+		const char *mail, *labels;
+	} rows[] = {
+		{ "To: a@x\n\n", "" },
+		{ "X-Tags: Two, one,two ,, a<b> c\n\n", "Two|a b c|one" },
+		{ "To: u+tag+more@example.com\nCc: +no@x, v+@x, w@x+y\n\n", "more|tag" },
+		{ "From: me+from@example.com\nX-Tags: =?utf-8?q?Gr=C3=BCn?=\n\n",
+		  "Gr\xc3\xbcn|from" },
+	};
+	static const char *const to[] = { NULL };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct put *put = put_of(rows[i].mail, to);
+		struct bytes all = { 0 };
+
+		for (size_t k = 0; k < put->entries[0].label_count; k++)
+			bytes_printf(&all, k == 0 ? "%s" : "|%s", put->entries[0].labels[k]);
+		assert_string_equal(bytes_text(&all), rows[i].labels);
+		bytes_release(&all);
+		put_free(&put);
+	}
+}
+
+/* Everybody who got it and is not named in the header got a blind copy. */
+static void recipients_that_are_not_named_are_bcc(void **state)
+{
+	static const char *const to[] = { "b@x", "C@x", "d@x", "e@x", NULL };
+	struct put *put = put_of("To: B <B@x>\nCc: c@x\nBcc: z@x, e@x\n\nhi\n", to);
+	struct summary s;
+
+	(void)state;
+	assert_int_equal(summary_decode(&s, bytes_span(&put->entries[0].summary)), 0);
+	assert_int_equal(s.bcc_count, 3);
+	assert_string_equal(s.bcc[0].address, "z@x");
+	assert_string_equal(s.bcc[1].address, "e@x");
+	assert_string_equal(s.bcc[2].address, "d@x");
+	assert_string_equal(s.snippet, "hi");
+	summary_release(&s);
+	put_free(&put);
+}
+
+/* What search looks into: of the header, of the text, and the names of files. */
+static void words_are_folded_together(void **state)
+{
+	static const char *const to[] = { "b@x", NULL };
+	struct put *put = put_of("From: Ann <A@x>\nSubject: =?utf-8?q?GR=C3=9C=C3=9Fe?=\n"
+	                         "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nThe Text\n"
+	                         "--b\nContent-Disposition: attachment; filename=File.PDF\n\n"
+	                         "Not This\n--b--\n",
+	                         to);
+	struct bytes *words = &put->entries[0].extras[SPOOL_TEXT];
+	struct mime_index index;
+
+	(void)state;
+	assert_non_null(strstr(bytes_text(words), "ann"));
+	assert_non_null(strstr(bytes_text(words), "gr\xc3\xbc"));
+	assert_non_null(strstr(bytes_text(words), "b@x"));
+	assert_non_null(strstr(bytes_text(words), "the text"));
+	assert_non_null(strstr(bytes_text(words), "file.pdf"));
+	assert_null(strstr(bytes_text(words), "not this"));
+	assert_int_equal(
+		mime_index_decode(&index, bytes_span(&put->entries[0].extras[SPOOL_PARTS])), 0);
+	assert_true(index.parsed);
+	assert_int_equal(index.count, 2);
+	mime_index_release(&index);
+	put_free(&put);
+}
+
 static void a_mail_without_a_header_has_a_summary(void **state)
 {
 	struct bytes header = { 0 };
@@ -184,7 +278,7 @@ static void added_fields_are_there(void **state)
 		{ "text\r\nSubject: no field\r\n", TRACE_ADD_FROM | TRACE_ADD_LINE,
 		  "cron@example.org", "", "" },
 	};
-	struct intake intake = inbox_intake();
+	struct intake intake = inbox_intake(clock_system());
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(rows); i++) {
@@ -196,6 +290,7 @@ static void added_fields_are_there(void **state)
 		put->facts.trace.by = memory_text("mx.test");
 		bytes_append_text(&put->body, rows[i].content);
 		intake.add(intake.context, put, 7, NULL, 0);
+		intake.finish(intake.context, put, NULL);
 		assert_int_equal(summary_decode(&s, bytes_span(&put->entries[0].summary)), 0);
 		summary_complete(&s, 10);
 		assert_string_equal(s.from.address, rows[i].from);
@@ -212,6 +307,9 @@ int main(void)
 		cmocka_unit_test(hostile_headers_fit),
 		cmocka_unit_test(all_of_them_at_once_fit),
 		cmocka_unit_test(takes_what_a_mail_says),
+		cmocka_unit_test(labels_come_with_the_mail),
+		cmocka_unit_test(recipients_that_are_not_named_are_bcc),
+		cmocka_unit_test(words_are_folded_together),
 		cmocka_unit_test(a_mail_without_a_header_has_a_summary),
 		cmocka_unit_test(added_fields_are_there),
 	};

@@ -12,9 +12,9 @@
 #include "base/memory.h"
 #include "inbox/private.h"
 
-/* Where the number of To addresses stands when every text is empty: version, read, created, size,
+/* Where the number of To addresses stands when every text is empty: version, created, size,
  * four texts, From with its count. */
-#define TO_COUNT_AT (1 + 1 + 8 + 8 + 4 * 4 + 2 + 2 * 4)
+#define TO_COUNT_AT (1 + 8 + 8 + 4 * 4 + 2 + 2 * 4)
 
 static struct summary_address address(const char *name, const char *text)
 {
@@ -34,7 +34,9 @@ static void full_summary(struct summary *s)
 {
 	*s = (struct summary){ .created_us = 1234567890123456,
 		               .size = UINT64_C(1) << 40,
-		               .read = true };
+		               .attachments = 7 };
+	s->snippet = memory_text("It begins so");
+	s->bcc = list_of(s->bcc_count = 2);
 	s->message_id = memory_text("id@example.com");
 	s->subject = memory_text("Gr\xc3\xbc\xc3\x9f"
 	                         "e \xff");
@@ -60,7 +62,9 @@ static void comes_back_as_it_was(void **state)
 	assert_int_equal(summary_decode(&back, bytes_span(&record)), 0);
 	assert_int_equal(back.created_us, s.created_us);
 	assert_int_equal(back.size, s.size);
-	assert_true(back.read);
+	assert_int_equal(back.attachments, 7);
+	assert_string_equal(back.snippet, "It begins so");
+	assert_int_equal(back.bcc_count, 2);
 	assert_string_equal(back.subject, s.subject);
 	assert_string_equal(back.sender, "");
 	assert_string_equal(back.from.name, "Ann");
@@ -113,6 +117,37 @@ static void a_cut_record_is_refused(void **state)
 	bytes_release(&record);
 }
 
+/* What was written before there were Bcc, snippet and attachments. */
+static void an_old_record_is_read(void **state)
+{
+	struct summary back;
+	struct bytes record = { 0 };
+
+	(void)state;
+	bytes_put_u8(&record, 1);
+	bytes_put_u8(&record, 1);
+	bytes_put_i64(&record, 5);
+	bytes_put_u64(&record, 6);
+	bytes_put_text(&record, "id");
+	bytes_put_text(&record, "subject");
+	bytes_put_text(&record, "sender");
+	bytes_put_text(&record, "login");
+	bytes_put_u16(&record, 1);
+	bytes_put_text(&record, "Ann");
+	bytes_put_text(&record, "ann@x");
+	for (size_t i = 0; i < 3; i++)
+		bytes_put_u16(&record, 0);
+	bytes_put_u16(&record, 1);
+	bytes_put_text(&record, "b@x");
+	assert_int_equal(summary_decode(&back, bytes_span(&record)), 0);
+	assert_int_equal(back.size, 6);
+	assert_string_equal(back.subject, "subject");
+	assert_string_equal(back.recipients[0], "b@x");
+	assert_string_equal(back.snippet, "");
+	summary_release(&back);
+	bytes_release(&record);
+}
+
 static void another_version_is_refused(void **state)
 {
 	struct summary s, back;
@@ -136,8 +171,8 @@ static void a_wild_count_is_refused(void **state)
 	summary_encode(&s, &record);
 	assert_int_equal(summary_decode(&back, bytes_span(&record)), 0);
 	summary_release(&back);
-	/* To, Cc, Reply-To, recipients. */
-	for (size_t at = TO_COUNT_AT; at < TO_COUNT_AT + 8; at += 2) {
+	/* To, Cc, Bcc, Reply-To, recipients. */
+	for (size_t at = TO_COUNT_AT; at < TO_COUNT_AT + 10; at += 2) {
 		be16_store(record.data + at, 0xffff);
 		assert_int_equal(summary_decode(&back, bytes_span(&record)), -1);
 		be16_store(record.data + at, 0);
@@ -154,6 +189,7 @@ int main(void)
 		cmocka_unit_test(comes_back_as_it_was),
 		cmocka_unit_test(no_login_is_an_empty_one),
 		cmocka_unit_test(a_cut_record_is_refused),
+		cmocka_unit_test(an_old_record_is_read),
 		cmocka_unit_test(another_version_is_refused),
 		cmocka_unit_test(a_wild_count_is_refused),
 	};
