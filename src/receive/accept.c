@@ -114,10 +114,13 @@ static void sender_accept(struct session *s, struct address *sender,
 void verb_mail(struct session *s, struct span argument)
 {
 	const unsigned flags = ADDRESS_NULL | ADDRESS_UNQUALIFIED;
+	struct address sender;
 	const struct mail_rules rules = verb_rules(s);
+	const struct fault_point point = {
+		.stage = FAULT_MAIL, .sender = &sender, .again = verb_again, .refuse = verb_refuse
+	};
 	struct mail_parameters parameters;
 	struct refusal refusal;
-	struct address sender;
 	struct span rest;
 	const char *error;
 
@@ -132,7 +135,7 @@ void verb_mail(struct session *s, struct span argument)
 		session_reply(s, needs_smtputf8.code, needs_smtputf8.enhanced, needs_smtputf8.text);
 	else if (!qualify(s, &sender))
 		session_reply(s, 553, "5.1.7", "The sender's address needs a domain");
-	else {
+	else if (!play_fault(s, &point)) {
 		sender_accept(s, &sender, &parameters);
 		return;
 	}
@@ -186,9 +189,13 @@ static void recipient_accept(struct session *s, struct address *address,
 
 void verb_rcpt(struct session *s, struct span argument)
 {
+	struct address address;
+	const struct fault_point point = { .stage = FAULT_RCPT,
+		                           .recipient = &address,
+		                           .again = verb_again,
+		                           .refuse = verb_refuse };
 	struct rcpt_parameters parameters;
 	struct refusal refusal;
-	struct address address;
 	struct span rest;
 	const char *error;
 
@@ -207,7 +214,7 @@ void verb_rcpt(struct session *s, struct span argument)
 		session_reply(s, 553, "5.1.3", "The recipient's address needs a domain");
 	else if (!is_room_for(s, &address))
 		too_many_recipients(s);
-	else
+	else if (!play_fault(s, &point))
 		recipient_accept(s, &address, &parameters);
 	address_release(&address);
 }

@@ -21,9 +21,21 @@
 /* Whoever is refused comes back at once: the log must not grow with them. */
 #define TELL_PAUSE_US    CLOCK_SEC
 
+static void refuse_connection(struct session *s, const struct refusal *refusal)
+{
+	session_reply(s, refusal->code, refusal->enhanced, refusal->text);
+	session_close(s, "refused");
+}
+
 void admission_greet(struct session *s)
 {
+	const struct fault_point point = { .stage = FAULT_CONNECT,
+		                           .again = admission_greet,
+		                           .refuse = refuse_connection };
+
 	session_enter(s, SESSION_START);
+	if (play_fault(s, &point))
+		return;
 	session_replyf(s, 220, NULL, "%s ESMTP Penstock", s->receive->settings->hostname);
 }
 

@@ -199,12 +199,22 @@ static void check_done(struct login_check *check)
 	}
 }
 
+static void refuse_login(struct session *s, const struct refusal *refusal)
+{
+	auth_fail(s, refusal->code, refusal->enhanced, refusal->text);
+}
+
 /* Name and password are there. */
 static void auth_check(struct session *s)
 {
+	const struct fault_point point = { .stage = FAULT_AUTH,
+		                           .again = auth_check,
+		                           .refuse = refuse_login };
 	const struct receive_users *users = &s->receive->users;
 	struct login_attempt *a = s->attempt;
 
+	if (play_fault(s, &point))
+		return;
 	if (s->receive->listener->auth == AUTH_ANY) {
 		auth_good(s);
 	} else if (login_cache_find(s->receive->logins, a->name, a->password,

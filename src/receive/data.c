@@ -315,8 +315,22 @@ static bool has_large_header(const struct data *d)
 	       header_next(&r, &first) && first.whole.data == header.data;
 }
 
+static void refuse_content(struct session *s, const struct refusal *refusal)
+{
+	session_refuse(s, refusal, NULL);
+	session_reset(s);
+}
+
+static void accept_content(struct session *s)
+{
+	data_accept(s->data);
+}
+
 static void data_end(struct data *d)
 {
+	const struct fault_point point = { .stage = FAULT_DATA,
+		                           .again = accept_content,
+		                           .refuse = refuse_content };
 	struct session *s = d->session;
 
 	record_content(s, d->decoder.written);
@@ -326,12 +340,10 @@ static void data_end(struct data *d)
 		fault(d, &header_too_big);
 	if (d->fault == NULL && trace_count_hops(put_header(d->put)) > TRACE_HOPS_MAX)
 		fault(d, &looping);
-	if (d->fault == NULL) {
+	if (d->fault != NULL)
+		refuse_content(s, d->fault);
+	else if (!play_fault(s, &point))
 		data_accept(d);
-		return;
-	}
-	session_refuse(s, d->fault, NULL);
-	session_reset(s);
 }
 
 /* ---- content as it comes ---------------------------------------------------- */

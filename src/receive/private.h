@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "mail/dot.h"
 #include "net/loop.h"
+#include "receive/faults.h"
 #include "receive/receive.h"
 
 /* Postfix's line_length_limit; RFC 5321 4.5.3.1.4 asks for 512 and what the extensions add. */
@@ -73,6 +74,7 @@ enum session_state {
 	SESSION_DATA,   /* content is read */
 	SESSION_BDAT,   /* the octets of a chunk are read */
 	SESSION_CHUNKS, /* between the chunks of a message: another BDAT, or RSET, is awaited */
+	SESSION_FAULT,  /* a fault is played: what was asked comes late; input waits */
 	SESSION_WRITER, /* a chunk or the put is with the writer; input waits */
 	SESSION_OVER    /* the stream is given back; only a request of ours may still be out */
 };
@@ -81,6 +83,8 @@ enum session_state {
 #define COMMANDS   (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT) | BIT(SESSION_CHUNKS))
 /* Those in which the next message is waited for. */
 #define WAITING    (BETWEEN | BIT(SESSION_MAIL) | BIT(SESSION_RCPT) | BIT(SESSION_AUTH))
+/* Those in which it is us who are slow. */
+#define OURS       (BIT(SESSION_LOGIN) | BIT(SESSION_WRITER) | BIT(SESSION_FAULT))
 /* Those in which content is due. */
 #define CONTENT    (BIT(SESSION_DATA) | BIT(SESSION_BDAT) | BIT(SESSION_CHUNKS))
 
@@ -121,6 +125,8 @@ struct session {
 	int64_t junk_us;       /* monotonic: up to when junk was forgotten */
 	struct data *data;     /* NULL: no content is read */
 	struct record *record; /* NULL: what is said is not recorded */
+	struct play *play;     /* NULL: no fault is played */
+	struct span line;      /* the command that is run */
 	struct client_count by_client, by_listener;
 	size_t all; /* connections of the listener when this one came */
 };
@@ -138,6 +144,8 @@ struct refusal {
 void session_enter(struct session *s, enum session_state next);
 /* One line "CODE ENHANCED text"; counts what is an error. enhanced NULL: none (3yz, greetings). */
 void session_reply(struct session *s, int code, const char *enhanced, const char *text);
+/* What is no single line. */
+void session_send(struct session *s, const void *data, size_t length);
 void session_replyf(struct session *s, int code, const char *enhanced, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* session_reply(), and an info line that says who was refused what; `to`: a recipient or NULL. */
@@ -184,11 +192,30 @@ void record_give(struct session *s, struct bytes *dialogue);
 void record_accepted(struct session *s); /* forgets what belonged to that message alone */
 void record_free(struct session *s);     /* tells of a session that failed */
 
+/* ---- play.c ------------------------------------------------------------- */
+
+/* Where a fault may happen. */
+struct fault_point {
+	enum fault_stage stage;
+	const struct address *sender, *recipient; /* NULL: those of the envelope */
+	void (*again)(struct session *s);         /* what the stage does, once the delay is over */
+	void (*refuse)(struct session *s, const struct refusal *refusal);
+};
+/* Does a fault happen instead of it, or before it? Then it is answered, or will be. */
+bool play_fault(struct session *s, const struct fault_point *at);
+/* Takes what is to be written, if it is to be written slowly. */
+bool play_write(struct session *s, const void *data, size_t length);
+bool play_is_writing(const struct session *s);
+void play_line(struct session *s, struct bytes *line); /* takes the command that was delayed */
+void play_free(struct session *s);
+
 /* ---- verbs.c ------------------------------------------------------------ */
 
 /* Runs one command line (without its line end). */
 void verb_run(struct session *s, struct span line);
 bool verb_is_known(struct span line);
+void verb_again(struct session *s); /* the line that a fault has delayed */
+void verb_refuse(struct session *s, const struct refusal *refusal);
 bool span_has_controls(struct span text); /* C0 and DEL */
 bool span_has_8bit(struct span text);
 

@@ -37,6 +37,7 @@ struct clients *clients_new(void);
 void clients_free(struct clients **clients);
 
 /* A login to be compared with a users' file. */
+struct faults;
 struct users;
 struct login_check {
 	struct helper_job job; /* first; job.home is the asker's to set, the rest users.c's */
@@ -90,6 +91,7 @@ struct receive {
 	struct clients *clients;
 	struct receive_users users;
 	struct login_cache *logins; /* NULL: nothing is remembered */
+	struct faults *faults;      /* NULL: none; released by who set it */
 	bool records;               /* dialogues go with the messages, and to `watch` */
 	struct receive_watch watch;
 	struct list sessions; /* open ones, and those whose request is still with the writer */

@@ -82,7 +82,7 @@ void session_enter(struct session *s, enum session_state next)
 	if (s->state == next)
 		return;
 	assert(s->state != SESSION_OVER);
-	if ((next == SESSION_WRITER || next == SESSION_LOGIN) && s->stream != NULL)
+	if ((BIT(next) & OURS) != 0 && s->stream != NULL)
 		stream_pause(s->stream);
 	s->state = next;
 	if (next == SESSION_MAIL && session_known(s))
@@ -99,6 +99,12 @@ static size_t append(char line[REPLY_LINE], size_t length, const char *text)
 
 	memcpy(line + length, text, more);
 	return length + more;
+}
+
+void session_send(struct session *s, const void *data, size_t length)
+{
+	if (!play_write(s, data, length))
+		stream_write(s->stream, data, length);
 }
 
 static void session_write(struct session *s, int code, const char *enhanced, const char *text)
@@ -119,7 +125,7 @@ static void session_write(struct session *s, int code, const char *enhanced, con
 	length = append(line, length, text);
 	record_reply(s, span_of(line, length));
 	memcpy(line + length, "\r\n", 2);
-	stream_write(s->stream, line, length + 2);
+	session_send(s, line, length + 2);
 }
 
 void session_close(struct session *s, const char *why)
@@ -231,6 +237,7 @@ void session_forget(struct session *s)
 static void session_free(struct session *s)
 {
 	record_free(s);
+	play_free(s);
 	session_forget(s);
 	timer_stop(&s->timer);
 	clients_leave(s->receive->clients, &s->by_client);
@@ -254,7 +261,7 @@ static bool session_settle(struct session *s)
 		session_hang_up(s, "4.7.0", "Too many errors, closing");
 	if (s->state != SESSION_OVER && s->junk >= JUNK_MAX)
 		session_hang_up(s, "4.7.0", "Too many commands that send no mail, closing");
-	if (s->receive->stopping && is_between(s))
+	if (s->receive->stopping && (is_between(s) || s->state == SESSION_FAULT))
 		session_hang_up(s, "4.3.2", "Service is shutting down, closing");
 	if (s->state != SESSION_OVER)
 		return true;
@@ -278,6 +285,7 @@ static bool (*const steps[])(struct session *s) = {
 	[SESSION_DATA] = data_step,
 	[SESSION_BDAT] = bdat_step,
 	[SESSION_CHUNKS] = line_step,
+	[SESSION_FAULT] = NULL,
 	[SESSION_WRITER] = NULL,
 	[SESSION_OVER] = NULL,
 };
@@ -286,6 +294,10 @@ static bool (*const steps[])(struct session *s) = {
 static void session_run(struct session *s)
 {
 	while (session_settle(s)) {
+		if (play_is_writing(s)) {
+			stream_pause(s->stream);
+			return;
+		}
 		if (stream_output_length(s->stream) > STREAM_OUTPUT_LOW) {
 			s->choked = true;
 			stream_pause(s->stream);
@@ -320,7 +332,7 @@ static void on_drained(void *context)
 	if (!s->choked)
 		return;
 	s->choked = false;
-	if (s->state != SESSION_WRITER && s->state != SESSION_LOGIN)
+	if ((BIT(s->state) & OURS) == 0)
 		stream_resume(s->stream);
 	session_run(s);
 }
@@ -385,7 +397,7 @@ static void on_timer(void *context)
 	struct session *s = context;
 	int64_t now = session_now(s), at = session_deadline(s);
 
-	if (s->state == SESSION_WRITER || s->state == SESSION_LOGIN || s->state == SESSION_OVER) {
+	if ((BIT(s->state) & (OURS | BIT(SESSION_OVER))) != 0 || play_is_writing(s)) {
 		timer_start(&s->timer, session_patience(s)); /* it is us who are slow */
 		return;
 	}
@@ -438,8 +450,8 @@ void receive_relieve(struct receive *receive, int64_t idle_us)
 	{
 		struct session *s = list_entry(node, struct session, node);
 
-		if (s->state != SESSION_WRITER && s->state != SESSION_LOGIN &&
-		    s->state != SESSION_OVER && session_now(s) - s->activity_us > idle_us)
+		if ((BIT(s->state) & (OURS | BIT(SESSION_OVER))) == 0 &&
+		    session_now(s) - s->activity_us > idle_us)
 			session_time_out(s);
 	}
 }

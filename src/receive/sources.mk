@@ -6,9 +6,12 @@ receive_sources = \
 	src/receive/bdat.c \
 	src/receive/clients.c \
 	src/receive/data.c \
+	src/receive/faults.c \
+	src/receive/faults.h \
 	src/receive/lines.c \
 	src/receive/login_cache.c \
 	src/receive/parameters.c \
+	src/receive/play.c \
 	src/receive/policy.c \
 	src/receive/private.h \
 	src/receive/rates.c \

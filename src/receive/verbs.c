@@ -49,14 +49,34 @@ static bool helo_is_valid(struct span name)
 	return name.length > 0 && name.length <= HELO_MAX;
 }
 
+void verb_again(struct session *s)
+{
+	struct bytes line;
+
+	play_line(s, &line);
+	verb_run(s, bytes_span(&line));
+	bytes_release(&line);
+}
+
+void verb_refuse(struct session *s, const struct refusal *refusal)
+{
+	session_reply(s, refusal->code, refusal->enhanced, refusal->text);
+}
+
 /* EHLO and HELO act as RSET (RFC 5321 4.1.4); refused, they change nothing. */
 static bool greeted(struct session *s, struct span name, bool esmtp)
 {
+	const struct fault_point point = { .stage = FAULT_HELO,
+		                           .again = verb_again,
+		                           .refuse = verb_refuse };
+
 	session_junk(s);
 	if (!helo_is_valid(name)) {
 		session_reply(s, 501, "5.5.4", "A domain or an address literal has to follow");
 		return false;
 	}
+	if (play_fault(s, &point))
+		return false;
 	free(s->helo);
 	s->helo = memory_text_of(name.data, name.length);
 	s->esmtp = esmtp;
@@ -127,7 +147,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 		bytes_append_text(&text, "250-AUTH PLAIN LOGIN\r\n");
 	bytes_append_text(&text, "250 ENHANCEDSTATUSCODES\r\n");
 	record_reply(s, bytes_span(&text));
-	stream_write(s->stream, text.data, text.length);
+	session_send(s, text.data, text.length);
 	bytes_release(&text);
 }
 
@@ -303,6 +323,7 @@ void verb_run(struct session *s, struct span line)
 	const struct verb *verb = verb_find(name);
 	bool required = s->receive->listener->tls == LISTENER_TLS_REQUIRED;
 
+	s->line = line;
 	/* BDAT looks after itself: whatever is wrong with it, its octets are no commands. */
 	if (span_starts_nocase(line, "BDAT"))
 		verb_bdat(s, span_of(line.data + 4, line.length - 4));

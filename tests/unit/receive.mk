@@ -7,6 +7,7 @@ unit_programs += \
 	tests/unit/test_receive_content \
 	tests/unit/test_receive_data \
 	tests/unit/test_receive_dialogue \
+	tests/unit/test_receive_faults \
 	tests/unit/test_receive_parameters \
 	tests/unit/test_receive_policy \
 	tests/unit/test_receive_rates \
@@ -24,6 +25,7 @@ tests_unit_test_receive_auth_SOURCES = tests/unit/test_receive_auth.c $(receive_
 tests_unit_test_receive_content_SOURCES = tests/unit/test_receive_content.c $(receive_server)
 tests_unit_test_receive_data_SOURCES = tests/unit/test_receive_data.c $(receive_server)
 tests_unit_test_receive_dialogue_SOURCES = tests/unit/test_receive_dialogue.c $(receive_server)
+tests_unit_test_receive_faults_SOURCES = tests/unit/test_receive_faults.c $(receive_server)
 tests_unit_test_receive_record_SOURCES = tests/unit/test_receive_record.c $(receive_server)
 tests_unit_test_receive_repairs_SOURCES = tests/unit/test_receive_repairs.c $(receive_server)
 tests_unit_test_receive_session_SOURCES = tests/unit/test_receive_session.c $(receive_server)
