@@ -66,8 +66,10 @@ struct inbox_body {
 struct mime_source inbox_source(struct inbox_body *body, uint64_t size);
 /* Mailpit's Message, with Links, Codes, Envelope and Parsed of our own. NULL: it is gone. */
 json_t *inbox_message_json(struct reader *reader, uint32_t inbox, uint64_t sequence);
-/* Canonical name -> values, in order; the fields that are written in front of the content included.
- * NULL: it is gone. */
+/* The name under which a part is offered: its own, or one that is made. */
+void inbox_part_name(const struct mime_part *part, struct bytes *out);
+/* Canonical name -> values, names in order as Go writes them; the fields that are written in front
+ * of the content included. NULL: it is gone. */
 json_t *inbox_headers_json(struct reader *reader, uint32_t inbox, uint64_t sequence);
 
 /* ---- search ------------------------------------------------------------------ */

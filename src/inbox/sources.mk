@@ -6,6 +6,7 @@ inbox_sources = \
 	src/inbox/intake.c \
 	src/inbox/json.c \
 	src/inbox/labels.c \
+	src/inbox/message.c \
 	src/inbox/output.c \
 	src/inbox/print.c \
 	src/inbox/private.h \
