@@ -5,8 +5,6 @@
 bench_programs += tests/bench/bench_spool
 bench_scripts += tests/bench/bench_spool.sh
 bench_programs += tests/bench/delay tests/bench/load tests/bench/sink
-bench_scripts += tests/bench/run tests/bench/run_far
-EXTRA_DIST += tests/bench/beside_postfix.py tests/bench/over_distance.py
-bench_programs += tests/bench/load tests/bench/sink
-bench_scripts += tests/bench/run
-EXTRA_DIST += tests/bench/beside_postfix.py tests/bench/drill_large.py
+bench_scripts += tests/bench/run tests/bench/run_far tests/bench/run_queue
+EXTRA_DIST += tests/bench/beside_postfix.py tests/bench/over_distance.py \
+	tests/bench/drill_large.py tests/bench/long_queue.py

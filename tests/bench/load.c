@@ -30,7 +30,8 @@ struct load {
 	size_t size;
 	bool pipelining, starttls;
 	struct tls_context *tls;
-	struct bytes envelope, content;
+	const char *sender;
+	struct bytes mail, envelope, content;
 	atomic_long left; /* messages not yet begun */
 	atomic_ulong accepted, refused, broken, latency_us;
 	atomic_uint open;
@@ -76,7 +77,7 @@ static void write_envelope(struct client *c)
 	if (load->pipelining)
 		stream_write(c->stream, load->envelope.data, load->envelope.length);
 	else
-		stream_write_text(c->stream, "MAIL FROM:<load@example.com>\r\n");
+		stream_write(c->stream, load->mail.data, load->mail.length);
 }
 
 static void next_message(struct client *c)
@@ -230,7 +231,10 @@ static void *thread_main(void *argument)
 
 static void prepare(struct load *load)
 {
-	bytes_append_text(&load->envelope, "MAIL FROM:<load@example.com>\r\n");
+	bytes_append_text(&load->mail, "MAIL FROM:<");
+	bytes_append_text(&load->mail, load->sender);
+	bytes_append_text(&load->mail, ">\r\n");
+	bytes_append_text(&load->envelope, bytes_text(&load->mail));
 	for (unsigned i = 0; i < load->recipients; i++)
 		bytes_append_text(&load->envelope, "RCPT TO:<user@example.org>\r\n");
 	bytes_append_text(&load->envelope, "DATA\r\n");
@@ -300,13 +304,14 @@ int main(int argc, char **argv)
 		                    .threads = 2,
 		                    .recipients = 1,
 		                    .messages = 10000,
+		                    .sender = "load@example.com",
 		                    .per_connection = 1000000,
 		                    .size = 4096 };
 	unsigned port = 25;
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
-	while ((c = getopt(argc, argv, "p:s:t:r:m:c:l:PT")) != -1) {
+	while ((c = getopt(argc, argv, "p:s:t:r:m:c:l:f:PT")) != -1) {
 		unsigned long value = optarg == NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		switch (c) {
@@ -331,6 +336,9 @@ int main(int argc, char **argv)
 		case 'l':
 			load.size = value;
 			break;
+		case 'f':
+			load.sender = optarg;
+			break;
 		case 'P':
 			load.pipelining = true;
 			break;
@@ -340,7 +348,7 @@ int main(int argc, char **argv)
 		default:
 			fprintf(stderr, "usage: load -p PORT [-s sessions] [-t threads] "
 			                "[-m messages] [-c messages a connection] [-l octets] "
-			                "[-r recipients] [-P pipelining] [-T TLS]\n");
+			                "[-r recipients] [-f sender] [-P pipelining] [-T TLS]\n");
 			return 64;
 		}
 	}

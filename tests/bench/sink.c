@@ -3,7 +3,8 @@
  * message.
  *
  * Prints its port, and at SIGTERM (or once -u messages have come) one line of JSON: messages,
- * octets, connections, and when the first and the last message came (monotonic seconds).
+ * octets, connections, and when the first and the last message came (monotonic seconds). With -o
+ * FILE each MAIL is a line there as soon as it is read: monotonic seconds and the sender.
  */
 #include <getopt.h>
 #include <pthread.h>
@@ -28,6 +29,7 @@ static struct {
 	bool defers; /* every recipient gets 451 */
 	bool chunking;
 	unsigned long until;
+	FILE *log; /* NULL: none */
 	atomic_ulong messages, octets, connections;
 	atomic_llong first_us, last_us;
 } sink;
@@ -141,9 +143,25 @@ static void greet(struct session *s)
 	stream_write_text(s->stream, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
+/* "MAIL FROM:<a@example.com> ..." */
+static void log_mail(struct span line)
+{
+	const char *from = (const char *)line.data;
+	const char *begin = memchr(from, '<', line.length);
+	const char *end =
+		begin == NULL ? NULL : memchr(begin, '>', line.length - (size_t)(begin - from));
+	int64_t now = clock_monotonic(clock_system());
+
+	if (end != NULL)
+		fprintf(sink.log, "%.6f %.*s\n", (double)now / 1e6, (int)(end - begin - 1),
+		        begin + 1);
+}
+
 /* false: the session is over. */
 static bool command(struct session *s, struct span line)
 {
+	if (sink.log != NULL && span_starts_nocase(line, "MAIL"))
+		log_mail(line);
 	if (span_starts_nocase(line, "EHLO")) {
 		greet(s);
 	} else if (sink.defers && span_starts_nocase(line, "RCPT")) {
@@ -300,7 +318,7 @@ int main(int argc, char **argv)
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
-	while ((c = getopt(argc, argv, "p:t:d:u:C:K:DB")) != -1) {
+	while ((c = getopt(argc, argv, "p:t:d:u:o:C:K:DB")) != -1) {
 		unsigned long value = optarg == NULL ? 0 : strtoul(optarg, NULL, 10);
 
 		switch (c) {
@@ -316,6 +334,14 @@ int main(int argc, char **argv)
 		case 'u':
 			sink.until = value;
 			break;
+		case 'o':
+			sink.log = fopen(optarg, "a");
+			if (sink.log == NULL) {
+				perror(optarg);
+				return 1;
+			}
+			setvbuf(sink.log, NULL, _IOLBF, 0);
+			break;
 		case 'D':
 			sink.defers = true;
 			break;
@@ -329,8 +355,9 @@ int main(int argc, char **argv)
 			key = optarg;
 			break;
 		default:
-			fprintf(stderr, "usage: sink [-p port] [-t threads] [-d delay ms] "
-			                "[-u messages] [-C certificate -K key] [-D] [-B]\n");
+			fprintf(stderr,
+			        "usage: sink [-p port] [-t threads] [-d delay ms] "
+			        "[-u messages] [-o log] [-C certificate -K key] [-D] [-B]\n");
 			return 64;
 		}
 	}
