@@ -146,12 +146,31 @@ static int start_follower(struct service *s, struct bytes *error)
 	return follower_start(&s->follower, &options, error);
 }
 
+/* Sockets end with the web; these go on when there is a reload. -1 with *error. */
+static int socket_copy(int fd, struct bytes *error)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		bytes_printf(error, "cannot serve the web: %s", strerror(errno));
+	return copy;
+}
+
+static void log_http(const struct service *s)
+{
+	const struct http_settings *http = &s->daemon.settings->http;
+
+	for (size_t i = 0; i < http->listener_count; i++)
+		log_info("web on=%s port=%u", http->listen.items[i],
+		         (unsigned)listener_port(s->http_fds[i]));
+}
+
 static int start_web(struct service *s, struct bytes *error)
 {
-	const struct web_options options = {
-		/* It ends with the web, the socket goes on when there is a reload. */
-		.control_fd = fcntl(s->control_fd, F_DUPFD_CLOEXEC, 0),
-		.settings = s->daemon.settings,
+	const struct settings *settings = s->daemon.settings;
+	struct web_options options = {
+		.settings = settings,
+		.inboxes = s->daemon.inboxes,
 		.spool = s->daemon.spool,
 		.router = s->daemon.router,
 		.clock = s->daemon.clock,
@@ -161,14 +180,23 @@ static int start_web(struct service *s, struct bytes *error)
 		.context = s,
 	};
 
-	if (options.control_fd < 0) {
-		bytes_printf(error, "cannot serve the control socket: %s", strerror(errno));
-		return -1;
+	int *fds = memory_new_array(settings->http.listener_count, sizeof(*fds)), rc = -1;
+
+	options.control_fd = socket_copy(s->control_fd, error);
+	for (options.fd_count = 0; options.fd_count < settings->http.listener_count;
+	     options.fd_count++) {
+		fds[options.fd_count] = socket_copy(s->http_fds[options.fd_count], error);
+		if (fds[options.fd_count] < 0)
+			break;
 	}
-	if (web_start(&s->web, &options, error) < 0)
-		return -1;
+	options.fds = fds;
+	if (options.control_fd >= 0 && options.fd_count == settings->http.listener_count)
+		rc = web_start(&s->web, &options, error);
+	free(fds);
+	if (rc == 0)
+		log_http(s);
 	s->daemon.web = s->web;
-	return 0;
+	return rc;
 }
 
 static void probed(void *context, const struct provider_settings *provider, const char *why)
@@ -252,6 +280,8 @@ static size_t descriptors_wanted(const struct settings *settings)
 {
 	size_t wanted = 100; /* our own: spool, channels, loops, logs */
 
+	if (settings->http.listener_count > 0)
+		wanted += settings->http.max_connections;
 	for (size_t i = 0; i < settings->listener_count; i++)
 		if (!settings->listeners[i].is_unix)
 			wanted += settings->listeners[i].max_connections;
@@ -401,6 +431,7 @@ static void service_release(struct service *s)
 		channel_free(&d->main);
 	}
 	free(d->workers);
+	free(d->inboxes);
 	free(s->bounds);
 	if (d->settings->spool_temporary && d->settings->spool_path != NULL && !s->keep)
 		background_remove_directory(d->settings->spool_path);

@@ -31,6 +31,7 @@ struct daemon {
 	struct tls_context **provider_tls; /* by provider; NULL: never TLS */
 	struct worker **workers;
 	size_t worker_count;
+	uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */
 	struct dispatcher *dispatcher;
 	struct web *web;      /* set before the first session */
 	struct channel *main; /* the main thread's */

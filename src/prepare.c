@@ -33,6 +33,34 @@ void prepare_close(struct service *s)
 	}
 }
 
+/* "http:" keeps their names apart from those of SMTP. */
+static char *http_name(const struct service *s, size_t i)
+{
+	struct bytes name = { 0 };
+	char *text;
+
+	bytes_printf(&name, "http:%s", s->daemon.settings->http.listen.items[i]);
+	text = memory_text(bytes_text(&name));
+	bytes_release(&name);
+	return text;
+}
+
+static void close_http(struct service *s)
+{
+	for (size_t i = 0; s->http_fds != NULL && i < s->daemon.settings->http.listener_count;
+	     i++) {
+		char *name = http_name(s, i);
+
+		if (s->http_fds[i] >= 0 && s->keep)
+			kept_add(s->kept, name, s->http_fds[i], NULL);
+		if (s->http_fds[i] >= 0)
+			close(s->http_fds[i]);
+		free(name);
+	}
+	free(s->http_fds);
+	s->http_fds = NULL;
+}
+
 void prepare_unlink(struct service *s)
 {
 	const char *path = s->control_bound ? s->daemon.settings->control_socket : NULL;
@@ -42,6 +70,7 @@ void prepare_unlink(struct service *s)
 	else if (path != NULL)
 		unlink(path);
 	s->control_bound = false;
+	close_http(s);
 }
 
 static int make_parent(const char *path, const struct settings *settings, struct bytes *error)
@@ -105,6 +134,29 @@ static int bind_control(struct service *s, struct inherited *inherited, struct b
 	return 0;
 }
 
+static int bind_http(struct service *s, struct inherited *inherited, struct bytes *error)
+{
+	const struct http_settings *http = &s->daemon.settings->http;
+
+	for (size_t i = 0; i < http->listener_count; i++) {
+		const struct http_listener *l = &http->listeners[i];
+		char *name = http_name(s, i);
+		bool ours;
+
+		s->http_fds[i] = kept_take(s->kept, name, &ours);
+		free(name);
+		if (s->http_fds[i] < 0)
+			s->http_fds[i] = inherited_take_tcp(inherited, l->address, l->port);
+		if (s->http_fds[i] < 0)
+			s->http_fds[i] = listener_bind_tcp(l->address, l->port, error);
+		if (s->http_fds[i] < 0) {
+			bytes_append_text(error, " (--http ADDR:PORT or --http off)");
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* A socket without a listener would leave its clients waiting. */
 static int check_left(const struct inherited *inherited, struct bytes *error)
 {
@@ -126,7 +178,7 @@ static int bind_all(struct service *s, struct inherited *inherited, struct bytes
 	for (size_t i = 0; i < s->daemon.settings->listener_count; i++)
 		if (bind_one(s, &s->bounds[i], inherited, error) < 0)
 			return -1;
-	if (bind_control(s, inherited, error) < 0)
+	if (bind_control(s, inherited, error) < 0 || bind_http(s, inherited, error) < 0)
 		return -1;
 	return check_left(inherited, error);
 }
@@ -140,6 +192,9 @@ int prepare_sockets(struct service *s, struct bytes *error)
 	s->bounds = memory_new_array(settings->listener_count, sizeof(*s->bounds));
 	for (size_t i = 0; i < settings->listener_count; i++)
 		s->bounds[i] = (struct bound){ .service = s, .index = i, .fd = -1 };
+	s->http_fds = memory_new_array(settings->http.listener_count, sizeof(int));
+	for (size_t i = 0; i < settings->http.listener_count; i++)
+		s->http_fds[i] = -1;
 	if (inherited_new(&inherited, error) < 0)
 		return -1;
 	rc = bind_all(s, inherited, error);
@@ -241,6 +296,7 @@ int prepare_spool(struct service *s, struct bytes *error)
 
 	if (spool_open(&d->spool, &options, error) < 0)
 		return -1;
+	d->inboxes = memory_new_array(settings->inbox_count, sizeof(*d->inboxes));
 	for (size_t i = 0; i < settings->inbox_count; i++) {
 		const struct inbox_settings *inbox = &settings->inboxes[i];
 		uint32_t number;
@@ -249,6 +305,7 @@ int prepare_spool(struct service *s, struct bytes *error)
 			bytes_printf(error, "cannot number inbox '%s' in the spool", inbox->name);
 			return -1;
 		}
+		d->inboxes[i] = number;
 		spool_keep(d->spool, number, inbox->keep);
 		spool_keep_octets(d->spool, number, inbox->max_size);
 	}

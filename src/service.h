@@ -31,6 +31,7 @@ struct service {
 	struct loop *loop;
 	struct bound *bounds;
 	int control_fd;
+	int *http_fds; /* of settings->http.listeners */
 	bool control_bound; /* its path is ours to unlink */
 	bool again;         /* it has run before, with other settings */
 	struct web *web;

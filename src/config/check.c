@@ -244,4 +244,5 @@ void check_settings(struct settings *s, struct problems *problems)
 	check_logins(s, problems);
 	check_providers(s, problems);
 	check_routes(s, problems);
+	check_http(s, problems);
 }

@@ -45,8 +45,6 @@ static void section_fallbacks(struct settings *s, enum section section, size_t i
 static void tables_apply(struct settings *s)
 {
 	for (int i = SECTION_ROOT; i < SECTION_COUNT; i++) {
-		if (!section_specs[i].supported)
-			continue;
 		for (size_t j = 0; j < section_count(s, (enum section)i); j++)
 			section_fallbacks(s, (enum section)i, j);
 	}

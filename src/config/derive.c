@@ -165,4 +165,5 @@ void endpoints_derive(struct settings *s, struct problems *problems)
 	for (size_t i = 0; i < s->route_count; i++)
 		route_derive(s, i, problems);
 	sizes_derive(s);
+	http_derive(s, problems);
 }

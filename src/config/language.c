@@ -136,6 +136,22 @@ static const struct setting log_options[] = {
 	TABLE_END,
 };
 
+static const struct setting http_options[] = {
+	{ "listen", SETTING_TEXTS, SETTINGS(http.listen.items), SETTINGS(http.listen.count), 0, 0,
+	  NULL, NULL },
+	{ "allow-host", SETTING_TEXTS, SETTINGS(http.allow_host.items),
+	  SETTINGS(http.allow_host.count), 0, 0, NULL, NULL },
+	{ "auth-file", SETTING_TEXT, SETTINGS(http.auth_file), 0, 0, 0, NULL, NULL },
+	{ "token-file", SETTING_TEXT, SETTINGS(http.token_file), 0, 0, 0, NULL, NULL },
+	{ "tls", SETTING_FLAG, SETTINGS(http.tls), 0, 0, 0, NULL, NULL },
+	{ "certificate", SETTING_TEXT, SETTINGS(http.certificate), 0, 0, 0, NULL, NULL },
+	{ "key", SETTING_TEXT, SETTINGS(http.key), 0, 0, 0, NULL, NULL },
+	{ "base-path", SETTING_TEXT, SETTINGS(http.base_path), 0, 0, 0, NULL, "/" },
+	{ "max-connections", SETTING_COUNT, SETTINGS(http.max_connections), 0, 1, 100000, NULL,
+	  "1000" },
+	TABLE_END,
+};
+
 #define LISTENER(field) offsetof(struct listener_settings, field)
 static const struct setting listen_options[] = {
 	{ "tls", SETTING_CHOICE, LISTENER(tls), 0, 0, 0, listener_tls_choices, NULL },
@@ -312,24 +328,17 @@ static const struct setting alias_options[] = {
 	TABLE_END,
 };
 
-static const struct setting no_options[] = { TABLE_END };
-
-#define PLAIN(text, table)                                      \
-	{                                                       \
-		text, table, false, true, SECTION_ROOT, 0, 0, 0 \
-	}
-#define TITLED(text, table, type, array, number)                                          \
-	{                                                                                 \
-		text, table, true, true, SECTION_ROOT, SETTINGS(array), SETTINGS(number), \
-			sizeof(type)                                                      \
-	}
-#define NESTED(text, table, inside)                       \
+#define PLAIN(text, table)                                \
 	{                                                 \
-		text, table, false, true, inside, 0, 0, 0 \
+		text, table, false, SECTION_ROOT, 0, 0, 0 \
 	}
-#define UNSUPPORTED(text, has_title, inside)                        \
-	{                                                           \
-		text, no_options, has_title, false, inside, 0, 0, 0 \
+#define TITLED(text, table, type, array, number)                                                 \
+	{                                                                                        \
+		text, table, true, SECTION_ROOT, SETTINGS(array), SETTINGS(number), sizeof(type) \
+	}
+#define NESTED(text, table, inside)                 \
+	{                                           \
+		text, table, false, inside, 0, 0, 0 \
 	}
 
 const struct section_spec section_specs[SECTION_COUNT] = {
@@ -351,9 +360,9 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 		TITLED("inbox", inbox_options, struct inbox_settings, inboxes, inbox_count),
 	[SECTION_LOG] = PLAIN("log", log_options),
 	[SECTION_OAUTH2] = NESTED("oauth2", oauth2_options, SECTION_PROVIDER),
-	[SECTION_REPLY] = { "reply", reply_options, true, true, SECTION_PROVIDER, SETTINGS(replies),
+	[SECTION_REPLY] = { "reply", reply_options, true, SECTION_PROVIDER, SETTINGS(replies),
 	                    SETTINGS(reply_count), sizeof(struct reply_rule) },
-	[SECTION_HTTP] = UNSUPPORTED("http", false, SECTION_ROOT),
+	[SECTION_HTTP] = PLAIN("http", http_options),
 };
 
 const struct setting *setting_find(enum section section, const char *name)

@@ -37,6 +37,12 @@ static const struct override known[] = {
 	{ "smtp", 0, TAKES_LIST, OVER(smtp) },
 	{ "smtps", 0, TAKES_LIST, OVER(smtps) },
 	{ "http", 0, TAKES_LIST, OVER(http) },
+	{ "http-allow-host", 0, TAKES_LIST, OVER(http_allow_host) },
+	{ "http-auth-file", 0, TAKES_VALUE, OVER(http_auth_file) },
+	{ "http-token-file", 0, TAKES_VALUE, OVER(http_token_file) },
+	{ "http-certificate", 0, TAKES_VALUE, OVER(http_certificate) },
+	{ "http-key", 0, TAKES_VALUE, OVER(http_key) },
+	{ "http-base-path", 0, TAKES_VALUE, OVER(http_base_path) },
 	{ "rate", 0, TAKES_LIST, OVER(rate) },
 	{ "password-file", 0, TAKES_VALUE, OVER(password_file) },
 	{ "print", 0, MAY_TAKE_VALUE, OVER(print) },
@@ -58,10 +64,15 @@ const char *overrides_usage(void)
 {
 	return "usage: penstockd [-F] [-f FILE] [-n] [-v]\n"
 	       "       penstockd --catch [--smtp ADDR:PORT]... [--smtps ADDR:PORT]...\n"
+	       "                 [--http ADDR:PORT|off]... [--http-allow-host NAME]...\n"
+	       "                 [--http-auth-file FILE] [--http-base-path PATH]\n"
+	       "                 [--http-certificate FILE --http-key FILE]\n"
+	       "                 [--http-token-file FILE]\n"
 	       "                 [--print[=line|headers|full|json]] [--save DIR]\n"
 	       "                 [--spool DIR|none] [--exit-after N] [--socket PATH]\n"
 	       "       penstockd --relay URL [--smtp ADDR:PORT]... [--password-file FILE]\n"
 	       "                 [--rate N/PERIOD]... [--spool DIR] [--socket PATH]\n"
+	       "                 [--http ADDR:PORT]...\n"
 	       "\n"
 	       "  -F, --foreground  stay in the foreground\n"
 	       "  -f, --file FILE   read this configuration\n"
@@ -363,5 +374,6 @@ void overrides_release(struct overrides *over)
 	text_list_release(&over->smtp);
 	text_list_release(&over->smtps);
 	text_list_release(&over->http);
+	text_list_release(&over->http_allow_host);
 	text_list_release(&over->rate);
 }

@@ -16,9 +16,8 @@
 
 #define CATCH_SMTP "127.0.0.1:1025"
 
-/* Sets an option of the language from the command line. */
-static void apply(struct settings *s, enum section section, size_t index, const char *name,
-                  const char *value, const char *argument, struct problems *problems)
+void override_apply(struct settings *s, enum section section, size_t index, const char *name,
+                    const char *value, const char *argument, struct problems *problems)
 {
 	const struct setting *o = setting_find(section, name);
 	struct bytes cure = { 0 };
@@ -45,11 +44,11 @@ static void catch_listener(struct settings *s, const char *title, const char *ar
 {
 	size_t index = listener_add(s, title, argument);
 
-	apply(s, SECTION_LISTEN, index, "tls", tls, "--catch", problems);
-	apply(s, SECTION_LISTEN, index, "auth", "any", "--catch", problems);
-	apply(s, SECTION_LISTEN, index, "relay-from", "0.0.0.0/0", "--catch", problems);
-	apply(s, SECTION_LISTEN, index, "relay-from", "::/0", "--catch", problems);
-	apply(s, SECTION_LISTEN, index, "open-relay", "true", "--catch", problems);
+	override_apply(s, SECTION_LISTEN, index, "tls", tls, "--catch", problems);
+	override_apply(s, SECTION_LISTEN, index, "auth", "any", "--catch", problems);
+	override_apply(s, SECTION_LISTEN, index, "relay-from", "0.0.0.0/0", "--catch", problems);
+	override_apply(s, SECTION_LISTEN, index, "relay-from", "::/0", "--catch", problems);
+	override_apply(s, SECTION_LISTEN, index, "open-relay", "true", "--catch", problems);
 }
 
 static void catch_apply(struct settings *s, const struct overrides *over, struct problems *problems)
@@ -70,11 +69,11 @@ static void password_apply(struct settings *s, size_t index, const struct overri
 	bool has_login = strrchr(over->relay, '@') != NULL;
 
 	if (over->password_file != NULL)
-		apply(s, SECTION_PROVIDER, index, "password-file", over->password_file,
-		      "--password-file", problems);
+		override_apply(s, SECTION_PROVIDER, index, "password-file", over->password_file,
+		               "--password-file", problems);
 	else if (has_login)
-		apply(s, SECTION_PROVIDER, index, "password-env", "PENSTOCK_PASSWORD", "--relay",
-		      problems);
+		override_apply(s, SECTION_PROVIDER, index, "password-env", "PENSTOCK_PASSWORD",
+		               "--relay", problems);
 	else if (getenv("PENSTOCK_PASSWORD") != NULL)
 		note(problems, "PENSTOCK_PASSWORD: is not used: the URL of --relay names no user "
 		               "(smtp://USER@HOST)");
@@ -85,14 +84,15 @@ static void relay_apply(struct settings *s, const struct overrides *over, struct
 	size_t index = section_add(s, SECTION_PROVIDER, "smarthost");
 
 	origin_set_command(s, SECTION_PROVIDER, index, NULL, "--relay");
-	apply(s, SECTION_PROVIDER, index, "url", over->relay, "--relay", problems);
+	override_apply(s, SECTION_PROVIDER, index, "url", over->relay, "--relay", problems);
 	password_apply(s, index, over, problems);
 	for (size_t i = 0; i < over->rate.count; i++)
-		apply(s, SECTION_PROVIDER, index, "rate", over->rate.items[i], "--rate", problems);
+		override_apply(s, SECTION_PROVIDER, index, "rate", over->rate.items[i], "--rate",
+		               problems);
 	/* What is caught stays here but for what somebody releases. */
 	if (s->mode == MODE_CATCH)
-		apply(s, SECTION_INBOX, section_add(s, SECTION_INBOX, "default"), "release",
-		      "smarthost", "--relay", problems);
+		override_apply(s, SECTION_INBOX, section_add(s, SECTION_INBOX, "default"),
+		               "release", "smarthost", "--relay", problems);
 }
 
 /* --- with a file, or with --relay --- */
@@ -137,7 +137,7 @@ static void spool_apply(struct settings *s, const struct overrides *over, struct
 		return;
 	if (strcmp(over->spool, "none") != 0) {
 		path = overrides_path(over, over->spool);
-		apply(s, SECTION_SPOOL, 0, "path", path, "--spool", problems);
+		override_apply(s, SECTION_SPOOL, 0, "path", path, "--spool", problems);
 		free(path);
 		return;
 	}
@@ -155,7 +155,7 @@ static void socket_apply(struct settings *s, const struct overrides *over,
 	if (over->socket == NULL)
 		return;
 	path = overrides_path(over, over->socket);
-	apply(s, SECTION_CONTROL, 0, "socket", path, "--socket", problems);
+	override_apply(s, SECTION_CONTROL, 0, "socket", path, "--socket", problems);
 	free(path);
 }
 
@@ -196,9 +196,6 @@ static void mode_check(const struct settings *s, const struct overrides *over,
 {
 	bool catching = s->mode == MODE_CATCH;
 
-	if (over->http.count > 0)
-		problem(problems, "--http: not supported yet: messages are shown by --print and "
-		                  "--save");
 	if (over->file != NULL && (catching || over->relay != NULL))
 		problem(problems, "--file: goes without --catch and --relay, which replace a file");
 	if (!catching && (over->print != NULL || over->save != NULL || over->exit_after != NULL))
@@ -217,6 +214,7 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 		listeners_apply(s, over, problems);
 	if (over->relay != NULL)
 		relay_apply(s, over, problems);
+	http_overrides(s, over, problems);
 	spool_apply(s, over, problems);
 	socket_apply(s, over, problems);
 	print_apply(s, over->print, problems);

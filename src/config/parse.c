@@ -165,12 +165,6 @@ static int got_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result
 	return 0;
 }
 
-static void unsupported_section(const cfg_t *cfg, enum section section, unsigned line)
-{
-	problem(current->problems, "%s:%u: %s: not supported yet", cfg->filename,
-	        scan_section_line(&current->scan, line), section_specs[section].name);
-}
-
 static void got_reply(const cfg_t *provider, const cfg_t *reply)
 {
 	struct settings *s = current->settings;
@@ -194,10 +188,6 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 	unsigned line = scan_section_line(&current->scan, line_of(cfg));
 	const struct origin *before;
 
-	if (!section_specs[section].supported) {
-		unsupported_section(cfg, section, line_of(cfg));
-		return 0;
-	}
 	if (section == SECTION_REPLY) {
 		got_reply(cfg, sec);
 		return 0;
@@ -241,10 +231,6 @@ static void unknown_option(const cfg_t *cfg, const char *name)
 	const char *near = setting_nearest(section, name);
 	struct bytes where = { 0 };
 
-	if (!section_specs[section].supported) {
-		unsupported_section(cfg, section, line_of(cfg));
-		return;
-	}
 	if (section != SECTION_ROOT)
 		bytes_printf(&where, " in %s", cfg->name);
 	if (near != NULL)

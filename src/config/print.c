@@ -181,7 +181,7 @@ void settings_print(const struct settings *s, struct bytes *out)
 	section_options(s, SECTION_ROOT, 0, out);
 	for (int i = SECTION_ROOT + 1; i < SECTION_COUNT; i++) {
 		enum section section = (enum section)i;
-		if (!section_specs[i].supported || section_specs[i].parent != SECTION_ROOT)
+		if (section_specs[i].parent != SECTION_ROOT)
 			continue;
 		for (size_t j = 0; j < section_count(s, section); j++) {
 			if (!is_builtin(s, section, j))

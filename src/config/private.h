@@ -51,10 +51,9 @@ enum section {
 	SECTION_CONTROL,
 	SECTION_INBOX,
 	SECTION_LOG,
-	SECTION_OAUTH2, /* in a provider, and kept in its struct */
-	/* Known by name, not supported yet. */
-	SECTION_REPLY,
 	SECTION_HTTP,
+	SECTION_OAUTH2, /* in a provider, and kept in its struct */
+	SECTION_REPLY,
 	SECTION_COUNT
 };
 
@@ -97,7 +96,6 @@ struct section_spec {
 	const char *name;
 	const struct setting *options;
 	bool titled;
-	bool supported;
 	enum section parent;
 	/* Titled ones: where struct settings keeps them. */
 	size_t array_offset, count_offset, size;
@@ -209,6 +207,9 @@ void config_parse_preset(struct settings *s, size_t provider, const char *file, 
 int config_file_read(const char *file, struct bytes *text, struct problems *problems);
 void presets_apply(struct settings *s, struct problems *problems);
 /* A path of the command line, whole; the caller frees it. */
+/* Sets an option of the language from the command line. */
+void override_apply(struct settings *s, enum section section, size_t index, const char *name,
+                    const char *value, const char *argument, struct problems *problems);
 char *overrides_path(const struct overrides *over, const char *path);
 void overrides_apply(struct settings *s, const struct overrides *over, struct problems *problems);
 void defaults_apply(struct settings *s, const struct overrides *over, bool system,
@@ -220,6 +221,11 @@ void secrets_read(struct settings *s, struct problems *problems);
 void check_logins(struct settings *s, struct problems *problems); /* and aliases */
 void check_providers(struct settings *s, struct problems *problems);
 void check_routes(struct settings *s, struct problems *problems);
+/* http.c: the web. */
+void http_overrides(struct settings *s, const struct overrides *over, struct problems *problems);
+void http_derive(struct settings *s, struct problems *problems);
+void check_http(const struct settings *s, struct problems *problems);
+void http_release(struct http_settings *http);
 /* What a provider logs in with. */
 void check_credentials(const struct settings *s, size_t index, struct problems *problems);
 void check_settings(struct settings *s, struct problems *problems);

@@ -183,6 +183,7 @@ void settings_release(struct settings **sp)
 	free(s->control_socket);
 	free(s->local_socket);
 	free(s->bounce_from);
+	http_release(&s->http);
 	free(s->save);
 	bytes_release(&s->origin);
 	free(s);

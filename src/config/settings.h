@@ -235,6 +235,26 @@ struct inbox_settings {
 	uint64_t max_size; /* octets of its messages */
 };
 
+/* One address of the web. */
+struct http_listener {
+	char *address; /* without brackets */
+	uint16_t port;
+};
+
+/* The web over TCP; without listeners there is none. The control socket is always there. */
+struct http_settings {
+	struct text_list listen; /* as written */
+	struct http_listener *listeners;
+	size_t listener_count;
+	struct text_list allow_host; /* names in Host and Origin beside our own; "*": any */
+	char *auth_file;             /* USER:PASSWORD or USER:HASH a line; NULL: no login */
+	char *token_file;            /* for /relay/v1 over TCP; NULL: not there */
+	bool tls;                    /* TLS alone */
+	char *certificate, *key;     /* files; NULL in catch mode: made */
+	char *base_path;             /* begins and ends with a slash */
+	size_t max_connections;      /* over TCP */
+};
+
 struct settings {
 	atomic_uint references;
 	enum settings_mode mode;
@@ -265,6 +285,7 @@ struct settings {
 	size_t alias_count;
 	struct inbox_settings *inboxes; /* "default" always exists */
 	size_t inbox_count;
+	struct http_settings http;
 	char *bounce_from; /* MAILER-DAEMON@hostname */
 	bool bounce_full;  /* return = "full" | "headers" */
 	enum log_format log_format;
@@ -287,7 +308,8 @@ struct overrides {
 	bool as_root;
 	bool catch_all;
 	const char *relay;
-	struct text_list smtp, smtps, http, rate;
+	struct text_list smtp, smtps, http, http_allow_host, rate;
+	const char *http_auth_file, *http_token_file, *http_certificate, *http_key, *http_base_path;
 	const char *password_file;
 	const char *print; /* "" for a bare --print */
 	const char *save;

@@ -7,6 +7,7 @@ config_sources = \
 	src/config/defaults.c \
 	src/config/derive.c \
 	src/config/endpoints.c \
+	src/config/http.c \
 	src/config/language.c \
 	src/config/load.c \
 	src/config/options.c \

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* content.c - a stored message as the answer of a request, in pieces: one is read when the one
- * before has been written, so a large message takes no memory and a slow client delays nobody. */
-#include <event2/buffer.h>
-#include <event2/http.h>
-#include <stdio.h>
+/* content.c - a stored message as an answer, in pieces: one is read when the one before has been
+ * written, so a large message takes no memory and a slow client delays nobody. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -13,103 +10,56 @@
 #define CONTENT_STEP (64 * 1024)
 
 struct content {
-	struct list link;
-	struct web *web;
-	struct evhttp_request *request;
-	struct evhttp_connection *connection;
+	struct bytes received; /* the trace fields, until they are sent */
 	uint64_t blob, offset;
 };
 
-static void content_free(struct content *c)
+static void content_release(struct call *call)
 {
-	list_remove(&c->link);
+	struct content *c = call->context;
+
+	bytes_release(&c->received);
 	free(c);
 }
 
-/* The client went away in the middle. We still own the request: ending it frees it. */
-static void content_closed(struct evhttp_connection *connection, void *context)
+static void content_next(struct call *call)
 {
-	struct content *c = context;
-	struct evhttp_request *request = c->request;
-
-	(void)connection;
-	content_free(c);
-	evhttp_send_reply_end(request);
-}
-
-static void content_end(struct content *c)
-{
-	struct evhttp_request *request = c->request;
-
-	evhttp_connection_set_closecb(c->connection, NULL, NULL);
-	content_free(c);
-	evhttp_send_reply_end(request);
-}
-
-static void content_next(struct evhttp_connection *connection, void *context)
-{
-	struct content *c = context;
-	struct evbuffer *piece;
+	struct content *c = call->context;
 	unsigned char *data;
 	size_t got;
 
-	(void)connection;
-	data = memory_new(CONTENT_STEP);
-	if (reader_body(c->web->reader, c->blob, c->offset, data, CONTENT_STEP, &got) < 0)
-		got = 0; /* deleted meanwhile: a short answer is all that can be given */
-	if (got == 0) {
-		free(data);
-		content_end(c);
+	if (c->received.length > 0) {
+		answer_piece(call, bytes_span(&c->received));
+		bytes_release(&c->received);
 		return;
 	}
+	data = memory_new(CONTENT_STEP);
+	if (reader_body(call->web->reader, c->blob, c->offset, data, CONTENT_STEP, &got) < 0)
+		got = 0; /* deleted meanwhile: a short answer is all that can be given */
 	c->offset += got;
-	piece = evbuffer_new();
-	evbuffer_add(piece, data, got);
+	if (got > 0)
+		answer_piece(call, span_of(data, got));
+	else
+		answer_end(call);
 	free(data);
-	evhttp_send_reply_chunk_with_cb(c->request, piece, content_next, c);
-	evbuffer_free(piece);
 }
 
-void content_send(struct web *web, struct evhttp_request *request, uint64_t id)
+void content_answer(struct call *call, uint64_t id, const char *type)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct message_facts facts;
-	struct bytes received = { 0 };
-	struct evbuffer *first;
 	struct content *c;
-	char length[32];
+	uint64_t length;
 
-	if (!reader_message(web->reader, id, &facts)) {
-		web_answer_error(request, 404, "no such message");
+	if (!reader_message(call->web->reader, id, &facts)) {
+		answer_not_found(call);
 		return;
 	}
 	c = memory_new(sizeof(*c));
-	c->web = web;
-	c->request = request;
-	c->connection = evhttp_request_get_connection(request);
 	c->blob = facts.blob;
-	list_append(&web->bodies, &c->link);
-	evhttp_connection_set_closecb(c->connection, content_closed, c);
-	trace_format(&facts.trace, facts.id, &received);
-	/* With its length, and closed behind: a message that is deleted meanwhile is seen as cut.
-	 */
-	snprintf(length, sizeof(length), "%llu",
-	         (unsigned long long)(facts.size + received.length));
-	evhttp_add_header(headers, "Content-Type", "message/rfc822");
-	evhttp_add_header(headers, "Content-Length", length);
-	evhttp_add_header(headers, "Connection", "close");
+	trace_format(&facts.trace, facts.id, &c->received);
+	length = facts.size + c->received.length;
 	message_facts_release(&facts);
-	evhttp_send_reply_start(request, 200, NULL);
-	first = evbuffer_new();
-	evbuffer_add(first, received.data, received.length);
-	bytes_release(&received);
-	evhttp_send_reply_chunk_with_cb(request, first, content_next, c);
-	evbuffer_free(first);
-}
-
-void content_end_all(struct web *web)
-{
-	struct list *node, *after;
-
-	list_each(node, after, &web->bodies) content_end(list_entry(node, struct content, link));
+	call->context = c;
+	call->release = content_release;
+	answer_stream(call, 200, type, (int64_t)length, content_next);
 }

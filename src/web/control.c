@@ -8,12 +8,11 @@
  *   GET     messages/ID/content          the message itself
  *   POST    messages/ID/retry, /hold, /release
  *   DELETE  messages/ID                  its deliveries end without a bounce
+ *   GET     sessions                     those that failed, the newest first
  *   POST    stop
  */
 #include "config.h"
 
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,9 +35,15 @@
 /* ---- status ------------------------------------------------------------------- */
 
 struct status_wait {
-	struct pending pending;
+	struct call *call;
 	struct relay_status_request request;
 };
+
+/* What a call gave to the dispatcher lives as long as the call. */
+static void wait_release(struct call *call)
+{
+	free(call->context);
+}
 
 static json_t *describe_provider(const struct provider_status *p)
 {
@@ -85,18 +90,13 @@ static json_t *describe_counts(struct web *web)
 static void status_answer(struct relay_status_request *answer)
 {
 	struct status_wait *wait = answer->owner;
-	struct web *web = wait->pending.web;
-	struct evhttp_request *request = pending_end(&wait->pending);
+	struct call *call = wait->call;
+	struct web *web = call->web;
 	int64_t up = clock_monotonic(web->options.clock) - web->started_us;
 	json_t *object, *providers = json_array();
 
 	for (size_t i = 0; i < answer->count; i++)
 		json_array_append_new(providers, describe_provider(&answer->providers[i]));
-	free(wait);
-	if (request == NULL) {
-		json_decref(providers);
-		return;
-	}
 	object = json_object();
 	json_object_set_new(object, "version", json_string(PACKAGE_VERSION));
 	json_object_set_new(
@@ -107,14 +107,17 @@ static void status_answer(struct relay_status_request *answer)
 	json_object_set_new(object, "spool", describe_counts(web));
 	json_object_set_new(object, "providers", providers);
 	json_object_set_new(object, "counters", describe_counters());
-	web_answer_json(request, 200, object);
+	answer_json(call, 200, object);
 }
 
-static void handle_status(struct web *web, struct evhttp_request *request)
+static void handle_status(struct call *call)
 {
+	struct web *web = call->web;
 	struct status_wait *wait = memory_new(sizeof(*wait));
 
-	pending_start(&wait->pending, web, request);
+	wait->call = call;
+	call->context = wait;
+	call->release = wait_release;
 	wait->request.home = web->channel;
 	wait->request.done = status_answer;
 	wait->request.owner = wait;
@@ -160,9 +163,9 @@ static size_t recipients_of(const json_t *message)
 	return count;
 }
 
-static void list_queue(struct web *web, struct evhttp_request *request, uint64_t after,
-                       size_t limit, const char *filter)
+static void list_queue(struct call *call, uint64_t after, size_t limit, const char *filter)
 {
+	struct web *web = call->web;
 	json_t *object = json_object(), *messages = json_array();
 	size_t scanned = 0, recipients = 0;
 	bool more = true;
@@ -190,148 +193,144 @@ static void list_queue(struct web *web, struct evhttp_request *request, uint64_t
 	/* There may be more: ask again with after=next. */
 	if (more)
 		json_object_set_new(object, "next", json_string(text));
-	web_answer_json(request, 200, object);
+	answer_json(call, 200, object);
 }
 
-static void handle_queue(struct web *web, struct evhttp_request *request)
+static void handle_queue(struct call *call)
 {
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq values = { 0 };
-	const char *after_text, *limit_text;
-	uint64_t after = 0;
+	const char *after_text = call_query(call, "after"), *limit_text = call_query(call, "limit");
 	unsigned long limit = QUEUE_LIMIT_DEFAULT;
+	uint64_t after = 0;
 	char *end = NULL;
 
-	if (query != NULL && evhttp_parse_query_str(query, &values) < 0) {
-		web_answer_error(request, 400, "the query is not of the form name=value&...");
-		return;
-	}
-	after_text = query == NULL ? NULL : evhttp_find_header(&values, "after");
-	limit_text = query == NULL ? NULL : evhttp_find_header(&values, "limit");
 	if (limit_text != NULL)
 		limit = strtoul(limit_text, &end, 10);
 	if (after_text != NULL && id_parse(&after, after_text) < 0)
-		web_answer_error(request, 400, "after: a message id has 13 characters");
+		answer_error(call, 400, "after: a message id has 13 characters");
 	else if ((end != NULL && *end != '\0') || limit == 0 || limit > QUEUE_LIMIT_MAX)
-		web_answer_error(request, 400, "limit: a number from 1 to %d", QUEUE_LIMIT_MAX);
+		answer_error(call, 400, "limit: a number from 1 to %d", QUEUE_LIMIT_MAX);
 	else
-		list_queue(web, request, after, limit,
-		           query == NULL ? NULL : evhttp_find_header(&values, "filter"));
-	if (query != NULL)
-		evhttp_clear_headers(&values);
+		list_queue(call, after, limit, call_query(call, "filter"));
 }
 
 /* ---- one message -------------------------------------------------------------------- */
 
 struct order_wait {
-	struct pending pending;
+	struct call *call;
 	struct relay_order order;
 };
 
 static void order_answer(struct relay_order *order)
 {
 	struct order_wait *wait = order->owner;
-	struct evhttp_request *request = pending_end(&wait->pending);
 	json_t *object;
 
-	if (request == NULL) {
-		free(wait);
+	if (!order->found) {
+		answer_error(wait->call, 404, "no such message in the queue");
 		return;
 	}
-	if (!order->found) {
-		web_answer_error(request, 404, "no such message in the queue");
-	} else {
-		object = json_object();
-		json_object_set_new(object, "changed", json_integer((json_int_t)order->changed));
-		json_object_set_new(object, "in_flight", json_integer((json_int_t)order->busy));
-		web_answer_json(request, 200, object);
-	}
-	free(wait);
+	object = json_object();
+	json_object_set_new(object, "changed", json_integer((json_int_t)order->changed));
+	json_object_set_new(object, "in_flight", json_integer((json_int_t)order->busy));
+	answer_json(wait->call, 200, object);
 }
 
-static void send_order(struct web *web, struct evhttp_request *request, enum relay_verb verb,
-                       uint64_t id)
+/* False: it was answered. */
+static bool id_of(struct call *call, uint64_t *id_r)
 {
-	struct order_wait *wait = memory_new(sizeof(*wait));
+	if (id_parse(id_r, call->arguments[0]) == 0)
+		return true;
+	answer_error(call, 400, "a message id has 13 characters");
+	return false;
+}
 
-	pending_start(&wait->pending, web, request);
-	wait->order.home = web->channel;
+static void send_order(struct call *call, enum relay_verb verb)
+{
+	struct order_wait *wait;
+	uint64_t id;
+
+	if (!id_of(call, &id))
+		return;
+	wait = memory_new(sizeof(*wait));
+	wait->call = call;
+	call->context = wait;
+	call->release = wait_release;
+	wait->order.home = call->web->channel;
 	wait->order.done = order_answer;
 	wait->order.verb = verb;
 	wait->order.id = id;
 	wait->order.owner = wait;
-	web->options.order(web->options.context, &wait->order);
+	call->web->options.order(call->web->options.context, &wait->order);
 }
 
-static void handle_show(struct web *web, struct evhttp_request *request, uint64_t id)
+static void handle_retry(struct call *call)
 {
-	json_t *message = describe_message(web, id, true);
-
-	if (message == NULL)
-		web_answer_error(request, 404, "no such message");
-	else
-		web_answer_json(request, 200, message);
+	send_order(call, RELAY_RETRY);
 }
 
-/* "messages/ID" and what follows it. */
-static void handle_message(struct web *web, struct evhttp_request *request, const char *path)
+static void handle_hold(struct call *call)
 {
-	static const struct {
-		enum evhttp_cmd_type method;
-		const char *tail;
-		enum relay_verb verb;
-	} orders[] = {
-		{ EVHTTP_REQ_POST, "/retry", RELAY_RETRY },
-		{ EVHTTP_REQ_POST, "/hold", RELAY_HOLD },
-		{ EVHTTP_REQ_POST, "/release", RELAY_RELEASE },
-		{ EVHTTP_REQ_DELETE, "", RELAY_REMOVE },
-	};
-	enum evhttp_cmd_type method = evhttp_request_get_command(request);
-	size_t length = strcspn(path, "/");
-	const char *tail = path + length;
-	char text[ID_TEXT_SIZE];
+	send_order(call, RELAY_HOLD);
+}
+
+static void handle_release(struct call *call)
+{
+	send_order(call, RELAY_RELEASE);
+}
+
+static void handle_remove(struct call *call)
+{
+	send_order(call, RELAY_REMOVE);
+}
+
+static void handle_show(struct call *call)
+{
+	json_t *message;
 	uint64_t id;
 
-	if (length >= sizeof(text)) {
-		web_answer_error(request, 400, "a message id has 13 characters");
+	if (!id_of(call, &id))
 		return;
-	}
-	memcpy(text, path, length);
-	text[length] = '\0';
-	if (id_parse(&id, text) < 0) {
-		web_answer_error(request, 400, "a message id has 13 characters");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
-		if (method == orders[i].method && strcmp(tail, orders[i].tail) == 0) {
-			send_order(web, request, orders[i].verb, id);
-			return;
-		}
-	if (method == EVHTTP_REQ_GET && *tail == '\0')
-		handle_show(web, request, id);
-	else if (method == EVHTTP_REQ_GET && strcmp(tail, "/content") == 0)
-		content_send(web, request, id);
+	message = describe_message(call->web, id, true);
+	if (message == NULL)
+		answer_error(call, 404, "no such message");
 	else
-		web_answer_error(request, 404, "no such path or method");
+		answer_json(call, 200, message);
 }
 
-void control_handle(struct web *web, struct evhttp_request *request, const char *path)
+static void handle_content(struct call *call)
 {
-	enum evhttp_cmd_type method = evhttp_request_get_command(request);
+	uint64_t id;
 
-	if (method == EVHTTP_REQ_GET && strcmp(path, "status") == 0) {
-		handle_status(web, request);
-	} else if (method == EVHTTP_REQ_GET && strcmp(path, "queue") == 0) {
-		handle_queue(web, request);
-	} else if (method == EVHTTP_REQ_GET && strcmp(path, "sessions") == 0) {
-		sessions_handle(web, request);
-	} else if (strncmp(path, "messages/", strlen("messages/")) == 0) {
-		handle_message(web, request, path + strlen("messages/"));
-	} else if (method == EVHTTP_REQ_POST && strcmp(path, "stop") == 0) {
-		log_info("stop asked through the control socket");
-		web_answer_json(request, 200, json_object());
-		web->options.stop(web->options.context);
-	} else {
-		web_answer_error(request, 404, "no such path or method");
-	}
+	if (id_of(call, &id))
+		content_answer(call, id, "message/rfc822");
 }
+
+static void handle_stop(struct call *call)
+{
+	struct web *web = call->web;
+
+	log_info("stop asked through the control socket");
+	answer_json(call, 200, json_object());
+	web->options.stop(web->options.context);
+}
+
+static void handle_unknown(struct call *call)
+{
+	answer_error(call, 404, "no such path or method");
+}
+
+#define CONTROL (WAY_CONTROL | WAY_BARE)
+const struct way control_ways[] = {
+	{ EVHTTP_REQ_GET, "/relay/v1/status", handle_status, CONTROL },
+	{ EVHTTP_REQ_GET, "/relay/v1/queue", handle_queue, CONTROL },
+	{ EVHTTP_REQ_GET, "/relay/v1/messages/{ID}", handle_show, CONTROL },
+	{ EVHTTP_REQ_DELETE, "/relay/v1/messages/{ID}", handle_remove, CONTROL },
+	{ EVHTTP_REQ_GET, "/relay/v1/messages/{ID}/content", handle_content, CONTROL },
+	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/retry", handle_retry, CONTROL },
+	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/hold", handle_hold, CONTROL },
+	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/release", handle_release, CONTROL },
+	{ EVHTTP_REQ_GET, "/relay/v1/sessions", sessions_handle, CONTROL },
+	{ EVHTTP_REQ_POST, "/relay/v1/stop", handle_stop, CONTROL },
+	{ EVHTTP_REQ_GET, "/relay/v1/{*}", handle_unknown, CONTROL },
+	WAYS_END,
+};

@@ -3,6 +3,7 @@
 #ifndef WEB_PRIVATE_H
 #define WEB_PRIVATE_H
 
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -10,6 +11,8 @@
 
 #include "base/list.h"
 #include "net/loop.h"
+#include "web/guard.h"
+#include "web/router.h"
 #include "web/web.h"
 
 /* Sessions that failed, the newest ones; zeroed: none. */
@@ -20,50 +23,112 @@ struct sessions {
 	atomic_uint waiting; /* posted and not there yet */
 };
 
+/* Jobs that run at a time; each has a reader of the spool. */
+#define WEB_JOBS 4
+
+/* Where clients come from: the control socket, or TCP. Each has an evhttp of its own. */
+struct face {
+	struct web *web;
+	struct evhttp *http;
+	bool control;
+	struct tls_context *tls; /* NULL: none */
+	struct evconnlistener **listeners;
+	size_t listener_count;
+	size_t connection_count, connection_max;
+	bool paused;
+	struct event *adopt; /* fresh connections get their struct client */
+	struct bufferevent **fresh;
+	size_t fresh_count;
+};
+
 struct web {
 	struct web_options options;
 	struct loop *loop;
-	struct channel *channel; /* orders come back here */
+	struct channel *channel; /* orders and jobs come back here */
 	struct reader *reader;
-	struct evhttp *http;
+	struct face control, tcp;
+	struct guard guard;
 	pthread_t thread;
-	bool running;
+	bool running, stopping;
 	int64_t started_us;  /* monotonic */
-	struct list pending; /* requests that wait for the dispatcher */
-	struct list bodies;  /* messages being streamed */
+	struct list clients; /* all, the longest idle first */
+	struct timer sweep;
+	uint64_t receiving; /* octets of requests in memory */
+	struct list calls;
+	struct helper *helper;
+	struct reader *job_readers[WEB_JOBS]; /* those that no job has */
+	size_t job_reader_count;
+	struct list jobs;  /* that wait */
+	struct auth *auth; /* NULL: nobody logs in */
+	char *token;       /* NULL: /relay/v1 is on the control socket alone */
 	struct sessions sessions;
 };
 
-/* Every answer of the API is one of these. */
-void web_answer_json(struct evhttp_request *request, int status, json_t *value); /* takes it */
-/* {"error": "..."} */
-void web_answer_error(struct evhttp_request *request, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* ---- client.c: one connection, counted and bounded ---------------------------- */
 
-/* A request that was given to the dispatcher: it may be gone when the answer comes. The first
- * member of what waits, which web_free() frees when no answer came. */
-struct pending {
+struct client {
 	struct list link;
 	struct web *web;
-	struct evhttp_request *request; /* NULL: the client went away */
+	struct face *face;
+	struct evhttp_connection *http;
+	struct bufferevent *bev;
+	struct evbuffer_cb_entry *watched; /* of its input */
+	struct call *call;                 /* the one that is being answered; NULL: none */
+	bool busy;                         /* a request is there, or its answer not yet written */
+	bool taken;                        /* no HTTP any more: see client_take() */
+	int64_t since_us;  /* monotonic: of the accept, or when the last answer was written */
+	uint64_t received; /* octets since then */
 };
-void pending_start(struct pending *p, struct web *web, struct evhttp_request *request);
-/* Returns the request if its client is still there, and forgets it. */
-struct evhttp_request *pending_end(struct pending *p);
+int face_open(struct face *face, struct web *web, int fd, struct bytes *error);
+void face_close(struct face *face);
+struct client *client_find(struct face *face, struct evhttp_request *request);
+/* From now on: its request is answered. */
+void client_begin(struct client *c, struct call *call, struct evhttp_request *request);
+/* The call's connection is a WebSocket from now on: what it reads and how long it may be silent is
+ * the taker's. The call goes on and ends by call_end(). */
+void client_take(struct client *c);
+void clients_start(struct web *web);
 
-/* control.c: /relay/v1/... */
-void control_handle(struct web *web, struct evhttp_request *request, const char *path);
+/* ---- router.c ----------------------------------------------------------------------- */
+
+void router_request(struct evhttp_request *request, void *context); /* of evhttp; context: a face */
+/* After the login: checks the body, then runs the way. */
+void router_run(struct call *call);
+/* The families. */
+extern const struct way control_ways[];
+extern const struct way mailpit_ways[];
+
+/* ---- answer.c ------------------------------------------------------------------------ */
+
+void call_end(struct call *call);  /* frees it; what was to be said has been said */
+void call_gone(struct call *call); /* the client is: from client.c */
+void call_common_headers(struct call *call);
+
+/* ---- job.c ---------------------------------------------------------------------------- */
+
+void jobs_start(struct web *web);
+void jobs_stop(struct web *web);
+
+/* ---- auth.c: basic authentication ------------------------------------------------------- */
+
+struct auth *auth_new(const char *file);
+void auth_free(struct auth **auth);
+/* Goes on with router_run() when the login is right, now or later; else answers 401. */
+void auth_check(struct call *call);
+
+/* ---- control.c and its files: /relay/v1/... ---------------------------------------------- */
+
 json_t *describe_time(int64_t wall_us); /* RFC 3339 */
 /* describe.c: the JSON of messages and deliveries. */
 json_t *describe_message(struct web *web, uint64_t id,
                          bool detail); /* NULL: gone, or nothing queued */
 /* sessions.c: GET sessions, the newest first. */
-void sessions_handle(struct web *web, struct evhttp_request *request);
+void sessions_handle(struct call *call);
 void sessions_release(struct sessions *sessions);
 /* [{"Time", "From", "Text"}] of a record of mail/dialogue.h; id: of its message, else 0. */
 json_t *describe_dialogue(struct span record, uint64_t id);
-/* content.c: streams a stored message. */
-void content_send(struct web *web, struct evhttp_request *request, uint64_t id);
-void content_end_all(struct web *web);
+/* content.c: a stored message, from its first octet, its trace fields included. `type` as
+ * answer_stream(). */
+void content_answer(struct call *call, uint64_t id, const char *type);
 
 #endif

@@ -86,9 +86,9 @@ static json_t *describe_session(const struct session_record *record)
 	return object;
 }
 
-void sessions_handle(struct web *web, struct evhttp_request *request)
+void sessions_handle(struct call *call)
 {
-	const struct sessions *sessions = &web->sessions;
+	const struct sessions *sessions = &call->web->sessions;
 	json_t *list = json_array();
 
 	for (size_t i = 1; i <= SESSIONS_KEPT; i++) {
@@ -98,5 +98,5 @@ void sessions_handle(struct web *web, struct evhttp_request *request)
 			break;
 		json_array_append_new(list, describe_session(sessions->ring[place]));
 	}
-	web_answer_json(request, 200, list);
+	answer_json(call, 200, list);
 }

@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: ISC
 web_sources = \
+	src/web/answer.c \
+	src/web/auth.c \
+	src/web/client.c \
 	src/web/content.c \
 	src/web/control.c \
 	src/web/describe.c \
+	src/web/guard.c \
+	src/web/guard.h \
+	src/web/job.c \
+	src/web/mailpit.c \
+	src/web/path.c \
+	src/web/path.h \
 	src/web/private.h \
-	src/web/sessions.c \
+	src/web/router.c \
+	src/web/router.h \
 	src/web/server.c \
+	src/web/sessions.c \
 	src/web/web.h \
 	src/web/websocket.c \
 	src/web/websocket.h

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* web.h - the HTTP side: the control API on its Unix socket.
+/* web.h - the HTTP side: the inbox's APIs and page over TCP, and all of it with the control API on
+ * the Unix socket.
  *
  * Runs on a thread of its own with its own loop and reader. It reads the spool itself; whatever
- * changes a delivery is an order to the dispatcher.
+ * changes a delivery is an order to the dispatcher, whatever changes an inbox a request to the
+ * writer.
  */
 #ifndef WEB_WEB_H
 #define WEB_WEB_H
@@ -13,9 +15,16 @@
 #include "relay/relay.h"
 #include "spool/spool.h"
 
+struct tls_context;
+
 struct web_options {
 	int control_fd; /* bound and listening; taken */
+	const int
+		*fds; /* the same, of settings->http.listeners; taken, the array is the caller's */
+	size_t fd_count;
+	struct tls_context *tls; /* of all of them; NULL: none. Not taken */
 	const struct settings *settings;
+	const uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */
 	struct spool *spool;
 	const struct router *router;
 	const struct clock *clock;

@@ -87,6 +87,8 @@ class Penstockd:
         if os.path.exists(self.log_path):
             self.log_from = os.path.getsize(self.log_path)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK_")}
+        if "--catch" in self.arguments and "--http" not in self.arguments:
+            environment["PENSTOCK_HTTP"] = "127.0.0.1:0"    # several run at a time
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.arguments, stdin=subprocess.DEVNULL, stdout=self.stdout, stderr=log,
@@ -125,6 +127,15 @@ class Penstockd:
             if found:
                 return int(found[1] or found[2])
         raise AssertionError("no TCP listener in the log:\n" + self.log())
+
+    @property
+    def http_port(self):
+        """Of the web's first listener."""
+        for line in self.lines:
+            found = re.search(r"web on=\S+ port=(\d+)", line)
+            if found:
+                return int(found[1])
+        raise AssertionError("no web in the log:\n" + self.log())
 
     def smtp(self, timeout=PATIENCE, **options):
         return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.test", timeout=timeout,

@@ -8,6 +8,7 @@ unit_programs += \
 	tests/unit/test_check_routes \
 	tests/unit/test_endpoints \
 	tests/unit/test_etc \
+	tests/unit/test_http_settings \
 	tests/unit/test_language \
 	tests/unit/test_options \
 	tests/unit/test_overrides \
@@ -34,3 +35,4 @@ tests_unit_test_settings_SOURCES = tests/unit/test_settings.c $(config_case)
 tests_unit_test_etc_SOURCES = tests/unit/test_etc.c $(config_case)
 tests_unit_test_check_logins_SOURCES = tests/unit/test_check_logins.c $(config_case)
 tests_unit_test_users_SOURCES = tests/unit/test_users.c $(config_case)
+tests_unit_test_http_settings_SOURCES = tests/unit/test_http_settings.c $(config_case)

@@ -184,8 +184,9 @@ static void refused(void **state)
 	static const struct {
 		const char *words[8], *message;
 	} cases[] = {
-		{ { "--catch", "--http", "127.0.0.1:8025" },
-		  "--http: not supported yet: messages are shown by --print and --save" },
+		{ { "--catch", "--http", "8025" },
+		  "--http: http: listen: \"8025\": write an address and a port such as "
+		  "\"127.0.0.1:8025\" (--http off: no web)" },
 		{ { "--catch", "-f", "x" },
 		  "--file: goes without --catch and --relay, which replace a file" },
 		{ { "--relay", "smtp://mx", "-f", "x" },

@@ -274,9 +274,6 @@ static void unknown_and_repeated(void **state)
 static void not_supported_yet(void **state)
 {
 	static const struct refusal cases[] = {
-		{ "http {\n listen = { \"127.0.0.1:8025\" }\n}\n",
-		  "t.conf:1: http: not supported yet" },
-		{ "\nhttp { }\n", "t.conf:2: http: not supported yet" },
 		{ "route \"r\" {\n hold = true\n"
 		  " delay-warning = \"off\"\n warm-up = \"x\"\n}\n",
 		  "t.conf:3: route \"r\": delay-warning: not supported yet\n"
