@@ -65,6 +65,9 @@ static void print_provider(const json_t *provider)
 	printf(", %lld in flight", number_of(provider, "in_flight"));
 	if (json_is_real(json_object_get(provider, "rate")))
 		printf(", %.3g/s found", json_real_value(json_object_get(provider, "rate")));
+	if (json_is_string(json_object_get(provider, "warm_up")))
+		printf(", warming up with %s on day %lld", text_of(provider, "warm_up"),
+		       number_of(provider, "warm_up_day"));
 	if (aside && *text_of(provider, "aside_until") != '\0') {
 		fputs(", tried again ", stdout);
 		time_print(text_of(provider, "aside_until"));

@@ -60,6 +60,22 @@ static void provider_tls_derive(const struct settings *s, size_t index, struct p
 		p->verify = TLS_VERIFY_OFF;
 }
 
+static void warm_up_derive(const struct settings *s, size_t index, struct provider_settings *p,
+                           struct problems *problems)
+{
+	struct place place = { s, SECTION_PROVIDER, index, "warm-up" };
+	const struct text_list *written = &p->warm_up_written;
+	const char *error;
+
+	if (written->count == 0)
+		return;
+	if (written->count != 2 || strcmp(written->items[1], "doubling") != 0 ||
+	    rate_parse(&p->warm_up, written->items[0], &error) != 0 || p->warm_up.burst > 0)
+		problem_at(problems, &place,
+		           "write the limit of the first day and how it grows, as in { \"200/d\", "
+		           "\"doubling\" }");
+}
+
 static void provider_derive(struct settings *s, size_t index, struct problems *problems)
 {
 	struct provider_settings *p = &s->providers[index];
@@ -83,6 +99,7 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 		           "a login is written here and in the option login: keep "
 		           "one of them");
 	provider_tls_derive(s, index, p);
+	warm_up_derive(s, index, p, problems);
 }
 
 /* ---- routes ---- */

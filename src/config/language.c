@@ -232,6 +232,8 @@ static const struct setting provider_options[] = {
 	{ "rate", SETTING_RATES, PROVIDER(rates), PROVIDER(rate_count), 0, 0, NULL, NULL },
 	{ "max-message-size", SETTING_SIZE, PROVIDER(max_message_size), 0, 1024, INT64_C(1) << 40,
 	  NULL, NULL },
+	{ "warm-up", SETTING_TEXTS, PROVIDER(warm_up_written.items),
+	  PROVIDER(warm_up_written.count), 0, 0, NULL, NULL },
 	{ "from-allowed", SETTING_TEXTS, PROVIDER(from_allowed.items), PROVIDER(from_allowed.count),
 	  0, 0, NULL, NULL },
 	{ "rewrite-from", SETTING_TEXT, PROVIDER(rewrite_from), 0, 0, 0, NULL, NULL },
@@ -302,7 +304,6 @@ static const struct setting route_options[] = {
 	  NULL, NULL },
 	{ "copy", SETTING_TEXT, ROUTE(copy), 0, 0, 0, NULL, NULL },
 	{ "delay-warning", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
-	{ "warm-up", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };
 

@@ -76,6 +76,7 @@ static void provider_release(struct provider_settings *p)
 	free(p->rates);
 	free(p->replies);
 	text_list_release(&p->from_allowed);
+	text_list_release(&p->warm_up_written);
 	free(p->rewrite_from);
 	free(p->inbox);
 }

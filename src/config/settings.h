@@ -194,10 +194,12 @@ struct provider_settings {
 	int64_t connection_age_us;
 	struct rate *rates;
 	size_t rate_count;
-	bool adaptive;                 /* slow down when it asks for it, and recover by itself */
-	uint64_t max_message_size;     /* 0: not known */
-	struct text_list from_allowed; /* patterns of senders that it takes; empty: all, or: */
-	char *rewrite_from;            /* who the others become; NULL: they go elsewhere */
+	struct text_list warm_up_written; /* "200/d", "doubling" */
+	struct rate warm_up;              /* of the first day; count 0: none */
+	bool adaptive;                    /* slow down when it asks for it, and recover by itself */
+	uint64_t max_message_size;        /* 0: not known */
+	struct text_list from_allowed;    /* patterns of senders that it takes; empty: all, or: */
+	char *rewrite_from;               /* who the others become; NULL: they go elsewhere */
 	const struct reply_rule **replies; /* in the order of comparison; the settings' */
 	size_t reply_count;
 	char *inbox;              /* PROVIDER_INBOX: its name */

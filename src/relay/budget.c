@@ -153,6 +153,8 @@ void budget_spend(struct attempt *attempt, int64_t mail_us, int64_t rcpt_us)
 		limit_spend(b[i].limit, mail_us, rcpt_us, attempt->tokens);
 		count_budget(attempt, &b[i], mail_us, rcpt_us, attempt->tokens);
 	}
+	if (attempt->tokens > 0 && attempt->pool != NULL)
+		warm_up_written(attempt->pool);
 	attempt->tokens = 0;
 }
 
@@ -187,6 +189,7 @@ static struct limit *owner_of(struct relay *relay, const struct spool_count *cou
 		queue = queues_find(&relay->queues, (uint32_t)(count->owner >> 16));
 		return queue == NULL ? NULL : sender_limit(relay, queue, (uint16_t)count->owner);
 	case COUNT_ADAPTED:
+	case COUNT_WARM_UP:
 		break;
 	}
 	return NULL;
@@ -198,6 +201,8 @@ void budget_remember(const struct attempt *attempt, struct transition *t)
 	struct pool *pool = attempt->pool;
 	struct spool_count count = { .kind = COUNT_ADAPTED, .set = true };
 
+	if (pool != NULL)
+		warm_up_remember(pool, t);
 	if (pool == NULL || !pool->adapt.changed)
 		return;
 	pool->adapt.changed = false;
@@ -214,6 +219,14 @@ static void restore_adapted(struct relay *relay, const struct spool_count *count
 		adapt_restore(&pool->adapt, (double)count->amount / ADAPTED_UNIT);
 }
 
+static void restore_warm_up(struct relay *relay, const struct spool_count *count)
+{
+	struct pool *pool = relay_pool(relay, (uint32_t)count->owner);
+
+	if (pool != NULL)
+		warm_up_restore(pool, count);
+}
+
 void relay_restore(struct relay *relay, const struct spool_count *count)
 {
 	struct limit *limit = owner_of(relay, count);
@@ -224,6 +237,8 @@ void relay_restore(struct relay *relay, const struct spool_count *count)
 
 	if (count->kind == COUNT_ADAPTED)
 		restore_adapted(relay, count);
+	else if (count->kind == COUNT_WARM_UP)
+		restore_warm_up(relay, count);
 	else if (limit != NULL)
 		limit_restore(limit, &slice, relay_wall(relay) - relay_now(relay),
 		              relay_now(relay));

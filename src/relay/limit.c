@@ -308,6 +308,23 @@ void limit_recover(struct limit *limit, int64_t now_us, size_t recipients)
 		window_spend(&limit->windows[i], now_us, recipients);
 }
 
+void limit_raise(struct limit *limit, size_t place, uint64_t count)
+{
+	struct window *w = &limit->windows[place];
+
+	w->rate.count = count;
+	w->capacity = count + w->rate.burst;
+	if (w->slice_us == 0 && w->capacity > EXACT_MAX) {
+		/* What was exact so far stays in its entries until it is free. */
+		w->slice_us = (w->rate.period_us + SLICES - 1) / SLICES;
+		w->size += SLICES + 3;
+	} else if (w->slice_us == 0) {
+		w->size = (size_t)w->capacity + LATE_MAX;
+	}
+	if (w->pace_us > 0)
+		w->pace_us = (double)w->rate.period_us / (double)count * 0.98;
+}
+
 /* ---- what survives --------------------------------------------------------- */
 
 static int64_t kept_slice_us(int64_t period_us)

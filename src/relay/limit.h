@@ -34,6 +34,10 @@ void limit_return(struct limit *limit, size_t recipients);
 /* Counts what a former process may have sent. */
 void limit_recover(struct limit *limit, int64_t now_us, size_t recipients);
 
+/* From now on the rate of that place is so many; what was used of it stays used. Not less than it
+ * was. */
+void limit_raise(struct limit *limit, size_t place, uint64_t count);
+
 /* How the use of a window is kept: by slices of the wall clock. */
 #define LIMIT_SLICES      256 /* of a period */
 #define LIMIT_SLICES_KEPT 260

@@ -66,7 +66,7 @@ void pool_init(struct pool *pool, struct relay *relay, const struct provider_set
 {
 	pool->relay = relay;
 	pool->provider = provider;
-	pool->limit = limit_new(provider->rates, provider->rate_count);
+	warm_up_init(pool);
 	depth_init(&pool->depth);
 	pool->adapt.most = slowest(provider);
 	pool->connections_max = provider->connections > 0 ? provider->connections : 1;

@@ -134,6 +134,9 @@ struct pool {
 	size_t connections_max;  /* now; at most what the settings say */
 	int64_t connections_us;  /* monotonic; when that changed */
 	struct list parked;      /* attempts that wait for this provider */
+	struct rate warm_up;     /* its limit today; count 0: none */
+	int64_t warm_since_us;   /* wall clock, of the first message; 0: there was none */
+	bool warm_changed;       /* that is to be stored */
 	size_t turn;             /* the queue after which to look */
 	struct timer timer;      /* when this pool may do more without news */
 };
@@ -168,6 +171,15 @@ void pool_fewer_connections(struct pool *pool, const char *why);
 bool pool_heard_less(struct pool *pool, const struct reply *why, const char *words);
 void pool_worked(struct pool *pool);     /* a transaction was replied to */
 void pool_look_after(struct pool *pool); /* now and then */
+
+/* ---- warm.c: a limit that doubles each day ------------------------------------ */
+
+void warm_up_init(struct pool *pool);    /* makes its limit */
+void warm_up_look(struct pool *pool);    /* now and then */
+void warm_up_written(struct pool *pool); /* a message was sent to it */
+void warm_up_remember(struct pool *pool, struct transition *t);
+void warm_up_restore(struct pool *pool, const struct spool_count *count);
+void warm_up_status(const struct pool *pool, struct provider_status *status);
 
 /* ---- lane.c: pure ---------------------------------------------------------- */
 
@@ -284,7 +296,13 @@ void relay_choose_pools(struct relay *relay);
 /* ---- budget.c: the limits of a delivery -------------------------------------- */
 
 /* What a count in the spool is of; stored, so never renumbered. */
-enum count_kind { COUNT_PROVIDER = 1, COUNT_ROUTE = 2, COUNT_SENDER = 3, COUNT_ADAPTED = 4 };
+enum count_kind {
+	COUNT_PROVIDER = 1,
+	COUNT_ROUTE = 2,
+	COUNT_SENDER = 3,
+	COUNT_ADAPTED = 4,
+	COUNT_WARM_UP = 5
+};
 
 size_t budget_recipients_max(const struct attempt *attempt);
 /* As limit_when(); *kind_r: whose limit it is. */

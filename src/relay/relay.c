@@ -84,6 +84,7 @@ static void housekeeping(void *context)
 	for (size_t i = 0; i < relay->pool_count; i++) {
 		unpark_ended(&relay->pools[i]);
 		pool_look_after(&relay->pools[i]);
+		warm_up_look(&relay->pools[i]);
 	}
 	expiry_elsewhere(relay);
 	deadline_walk(relay);
@@ -328,6 +329,7 @@ size_t relay_status(const struct relay *relay, struct provider_status *out, size
 		status->in_flight = pool->in_flight;
 		status->rate = pool->adapt.rate;
 		status->connections_max = pool->connections_max;
+		warm_up_status(pool, status);
 	}
 	return count;
 }

@@ -167,6 +167,8 @@ struct provider_status {
 	size_t connections_open, connections_ready, in_flight;
 	double rate; /* messages a second, as found by adapting; 0: only what is declared */
 	size_t connections_max; /* now */
+	struct rate warm_up;    /* its limit today; count 0: none */
+	unsigned warm_up_day;   /* the first is 1 */
 };
 size_t relay_status(const struct relay *relay, struct provider_status *out, size_t max);
 struct relay_status_request {

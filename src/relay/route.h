@@ -53,8 +53,8 @@ struct intake {
 	/* Adds one for these recipients, which were routed to that inbox. Quick: any thread. */
 	void (*add)(void *context, struct put *put, uint32_t inbox,
 	            const struct recipient *recipients, size_t count);
-	/* Fills in all entries of the put from its content, the chunks that went ahead included. Works
-	 * as long as MIME takes, so it is for helpers; before spool_put(). */
+	/* Fills in all entries of the put from its content, the chunks that went ahead included.
+	 * Works as long as MIME takes, so it is for helpers; before spool_put(). */
 	void (*finish)(void *context, struct put *put, struct spool *spool);
 	void *context;
 };

@@ -40,4 +40,5 @@ relay_sources = \
 	src/relay/throttle.c \
 	src/relay/verdict.c \
 	src/relay/verdict.h \
-	src/relay/wait.c
+	src/relay/wait.c \
+	src/relay/warm.c

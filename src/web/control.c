@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metric.h"
+#include "config/values.h"
 #include "mail/id.h"
 #include "web/private.h"
 
@@ -48,6 +49,7 @@ static void wait_release(struct call *call)
 static json_t *describe_provider(const struct provider_status *p)
 {
 	json_t *object = json_object();
+	struct bytes warm_up = { 0 };
 
 	json_object_set_new(object, "name", json_text(p->name));
 	json_object_set_new(object, "state", json_string(p->set_aside ? "set-aside" : "ok"));
@@ -60,6 +62,14 @@ static json_t *describe_provider(const struct provider_status *p)
 	json_object_set_new(object, "rate", p->rate > 0 ? json_real(p->rate) : json_null());
 	json_object_set_new(object, "connections_max",
 	                    json_integer((json_int_t)p->connections_max));
+	if (p->warm_up.count > 0)
+		rate_format(&p->warm_up, &warm_up);
+	json_object_set_new(object, "warm_up",
+	                    p->warm_up.count > 0 ? json_text(bytes_text(&warm_up)) : json_null());
+	json_object_set_new(object, "warm_up_day",
+	                    p->warm_up.count > 0 ? json_integer((json_int_t)p->warm_up_day)
+	                                         : json_null());
+	bytes_release(&warm_up);
 	return object;
 }
 

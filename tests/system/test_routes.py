@@ -3,6 +3,7 @@
 
 import pytest
 
+from meddle import Meddle
 from penstock import wait_until
 from smarthost import Fault, Smarthost
 
@@ -15,7 +16,7 @@ def hosts():
         yield [one, two, three]
 
 
-def routes(daemon_start, directory, hosts, text, options=None):
+def routes(daemon_start, directory, hosts, text, options=None, environment=None):
     """A daemon with these routes; options: of each provider, by its place."""
     providers = "".join(
         f'provider "p{n}" {{ url = "smtp+notls://127.0.0.1:{host.port}"\n{(options or {}).get(n, "")} }}\n'
@@ -23,7 +24,7 @@ def routes(daemon_start, directory, hosts, text, options=None):
     config = (f'hostname = "relay.test"\nspool {{ path = "{directory}/spool" }}\n'
               f'control {{ socket = "{directory}/control.sock" }}\nlisten "127.0.0.1:0" {{ }}\n'
               f'{providers}{text}\n')
-    return daemon_start(config=config)
+    return daemon_start(config=config, environment=environment)
 
 
 def rewrite(daemon, old, new):
@@ -128,6 +129,28 @@ def test_senders_are_rewritten_for_their_provider_only(start, tmp_path, hosts):
     text = hosts[0].messages[1]
     assert text.sender == "app@example.com" and text.content.endswith(b"\r\n\r\njust text\r\n")
     assert b"\r\nFrom: app@example.com\r\nReply-To: r@example.org\r\n" in text.content
+
+
+def test_a_provider_warms_up(start, build, tmp_path, hosts):
+    meddle = Meddle(build, tmp_path)
+    daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0" } }',
+                    {0: 'warm-up = { "5/d", "doubling" }'}, meddle.environment)
+    for n in range(12):
+        send(daemon, f"Subject: {n}\r\n\r\nhi\r\n")
+    wait_until(lambda: daemon.waiting() == 7, "five have left")
+    daemon.restart()
+    for n in range(5):
+        send(daemon, f"Subject: more {n}\r\n\r\nhi\r\n")
+    provider = daemon.cli_json("status")["providers"][0]
+    assert (provider["warm_up"], provider["warm_up_day"]) == ("5/d", 1)
+    assert b"warming up with 5/d on day 1" in daemon.cli("status").stdout
+    assert daemon.waiting() == 12 and len(hosts[0].messages) == 5
+    daemon.stop()
+    meddle.step(86400 + 600)
+    daemon.start()
+    wait_until(lambda: daemon.waiting() == 2, "ten more on the second day")
+    assert daemon.cli_json("status")["providers"][0]["warm_up"] == "10/d"
+    assert len(hosts[0].messages) == 15
 
 
 def test_a_copy_stays_in_the_inbox(start, tmp_path, hosts):

@@ -131,6 +131,14 @@ static void providers(void **state)
 		  "t.conf:1: provider \"p\": tls-key: write tls-certificate = \"FILE\" besides" },
 		{ "provider \"p\" { url = \"smtp://mx\"  tls-certificate = \"/dev/null\" }\n",
 		  "t.conf:1: provider \"p\": tls-certificate: write tls-key = \"FILE\" besides" },
+#define WARM_UP(list) "provider \"p\" { url = \"smtp://mx\"  warm-up = " list " }\n"
+#define GROWS                                                                             \
+	"t.conf:1: provider \"p\": warm-up: write the limit of the first day and how it " \
+	"grows, as in { \"200/d\", \"doubling\" }"
+		{ WARM_UP("{ \"200/d\" }"), GROWS },
+		{ WARM_UP("{ \"200\", \"doubling\" }"), GROWS },
+		{ WARM_UP("{ \"200/d\", \"slowly\" }"), GROWS },
+		{ WARM_UP("{ \"200/d burst 7\", \"doubling\" }"), GROWS },
 		{ "provider \"p\" { url = \"smtp://mx\"  rewrite-from = \"app\" }\n",
 		  "t.conf:1: provider \"p\": rewrite-from: \"app\" is no address (address has no "
 		  "domain): "

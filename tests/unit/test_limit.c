@@ -149,6 +149,28 @@ static void test_seconds_are_paced_and_days_are_not(void **state)
 	limit_free(&day);
 }
 
+/* A rate that grows lets more leave, and forgets nothing of what was used. */
+static void test_a_rate_is_raised(void **state)
+{
+	static const uint64_t counts[] = { 10, 20, 40, 5000, 100000, 200000 };
+	struct limit *limit = one(10, CLOCK_DAY, 0, RATE_MESSAGES);
+	uint64_t used = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		int64_t now = CLOCK_HOUR + (int64_t)i * CLOCK_MIN;
+
+		limit_raise(limit, 0, counts[i]);
+		for (; used < counts[i]; used++)
+			use(limit, now, 1);
+		assert_true(limit_when(limit, now, 1) > now + 23 * CLOCK_HOUR);
+	}
+	/* All of it is free again a day after the last, and no sooner. */
+	assert_false(limit_idle(limit, CLOCK_HOUR + CLOCK_DAY));
+	assert_true(limit_idle(limit, 2 * CLOCK_HOUR + CLOCK_DAY));
+	limit_free(&limit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_recovered_claims_are_spent),
 		cmocka_unit_test(test_seconds_are_paced_and_days_are_not),
+		cmocka_unit_test(test_a_rate_is_raised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,9 +275,8 @@ static void not_supported_yet(void **state)
 {
 	static const struct refusal cases[] = {
 		{ "route \"r\" {\n hold = true\n"
-		  " delay-warning = \"off\"\n warm-up = \"x\"\n}\n",
-		  "t.conf:3: route \"r\": delay-warning: not supported yet\n"
-		  "t.conf:4: route \"r\": warm-up: not supported yet" },
+		  " delay-warning = \"off\"\n}\n",
+		  "t.conf:3: route \"r\": delay-warning: not supported yet" },
 	};
 
 	(void)state;

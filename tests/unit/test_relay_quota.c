@@ -140,6 +140,42 @@ static void test_a_sender_has_a_rate_of_its_own(void **state)
 	world_release(&w);
 }
 
+/* By days from its first message, whenever it is killed; no more than what is declared, too. */
+static void test_a_provider_warms_up(void **state)
+{
+	struct rate declared = { 1000, CLOCK_DAY, 0, RATE_MESSAGES };
+	static const size_t days[] = { 100, 200, 400, 800, 1000, 1000 };
+	struct provider_status status;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 1);
+	w.providers[0].rates = &declared;
+	w.providers[0].rate_count = 1;
+	w.providers[0].warm_up = (struct rate){ 100, CLOCK_DAY, 0, RATE_MESSAGES };
+	world_start(&w);
+	relay_start(w.relay);
+	world_pass(&w, 3 * CLOCK_DAY); /* without mail it is no day */
+	world_mails(&w, &plain, 6000);
+	for (size_t day = 0; day < 6; day++) {
+		struct rate today = { days[day], CLOCK_DAY, 0, RATE_MESSAGES };
+		size_t before = w.sent;
+
+		for (size_t part = 0; part < 4; part++) {
+			world_pass(&w, 6 * CLOCK_HOUR - (part == 3 ? CLOCK_HOUR : 0));
+			world_crash(&w);
+			assert_true(most(&w.hosts[0], &today) <= days[day]);
+		}
+		assert_int_equal(relay_status(w.relay, &status, 1), 1);
+		assert_int_equal(status.warm_up_day, day + 1);
+		assert_int_equal(status.warm_up.count, 100 << day);
+		/* A slice of the window is what the rounding of each restart costs. */
+		assert_in_range(w.sent - before, days[day] * 9 / 10, days[day]);
+		world_pass(&w, CLOCK_HOUR);
+	}
+	world_release(&w);
+}
+
 static void quiet(void *context, enum log_level level, const char *line)
 {
 	(void)context;
@@ -154,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_a_daily_quota_is_used_up),
 		cmocka_unit_test(test_a_route_has_a_rate_of_its_own),
 		cmocka_unit_test(test_a_sender_has_a_rate_of_its_own),
+		cmocka_unit_test(test_a_provider_warms_up),
 	};
 
 	log_capture(quiet, NULL);
