@@ -25,6 +25,7 @@ system_files = \
 	tests/system/test_damage.py \
 	tests/system/test_extensions.py \
 	tests/system/test_fault_proxy.py \
+	tests/system/test_failover.py \
 	tests/system/test_failures.py \
 	tests/system/test_faults.py \
 	tests/system/test_listeners.py \

@@ -17,6 +17,7 @@ unit_programs += \
 	tests/unit/test_relay_balance \
 	tests/unit/test_relay_clock \
 	tests/unit/test_relay_depth \
+	tests/unit/test_relay_failover \
 	tests/unit/test_relay_rates \
 	tests/unit/test_relay_trouble \
 	tests/unit/test_relay_flow \
@@ -30,6 +31,7 @@ tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(relay_world)
 tests_unit_test_relay_balance_SOURCES = tests/unit/test_relay_balance.c $(relay_world)
 tests_unit_test_relay_clock_SOURCES = tests/unit/test_relay_clock.c $(relay_world)
 tests_unit_test_relay_depth_SOURCES = tests/unit/test_relay_depth.c $(relay_world)
+tests_unit_test_relay_failover_SOURCES = tests/unit/test_relay_failover.c $(relay_world)
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)
 tests_unit_test_relay_flow_SOURCES = tests/unit/test_relay_flow.c $(relay_world)

@@ -111,6 +111,9 @@ static void wire_open(struct world *w, void *argument)
 	case HOST_REFUSES:
 		wire_close(wire, STAGE_CONNECT, 451, "connection refused");
 		return;
+	case HOST_NO_TLS:
+		wire_close(wire, STAGE_TLS, 454, "certificate not trusted");
+		return;
 	case HOST_NO_LOGIN:
 		wire_close(wire, STAGE_LOGIN, 535, "login refused");
 		return;

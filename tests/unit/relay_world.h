@@ -18,6 +18,7 @@ struct host;
 enum host_mode {
 	HOST_WORKS,
 	HOST_REFUSES, /* the connection */
+	HOST_NO_TLS,
 	HOST_NO_LOGIN,
 	HOST_CLOSES,        /* at once when ready */
 	HOST_LOSES_MAIL,    /* at each MAIL */
