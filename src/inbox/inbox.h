@@ -36,7 +36,7 @@ struct summary {
 	char **recipients; /* of the envelope */
 	size_t recipient_count;
 	char *snippet;
-	uint32_t attachments;
+	uint32_t attachments, inlines;
 };
 #define SUMMARY_ADDRESSES_MAX 50 /* kept in a summary; the header has them all */
 void summary_release(struct summary *s);

@@ -225,6 +225,15 @@ void summary_begin(struct summary *s, const struct message_facts *facts,
 		s->recipients[s->recipient_count++] = memory_text(recipients[i].address.text);
 }
 
+static uint32_t count_inlines(const struct mime_index *index)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < index->count; i++)
+		count += index->parts[i].role == MIME_INLINE;
+	return count;
+}
+
 void summary_finish(struct summary *s, const struct trace *trace, struct span header,
                     const struct mime_parse *parse)
 {
@@ -237,6 +246,7 @@ void summary_finish(struct summary *s, const struct trace *trace, struct span he
 	s->subject = decoded_field(header, "Subject", SUBJECT_KEEP);
 	s->snippet = text_cut(parse->snippet.data, parse->snippet.length, SNIPPET_KEEP);
 	s->attachments = (uint32_t)mime_index_attachments(&parse->index);
+	s->inlines = count_inlines(&parse->index);
 	collect_from(s, header);
 	collect_lists(s, header);
 	trim_recipients(s);

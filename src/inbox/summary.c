@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* summary.c - the small record of an inbox entry, encoded and decoded here only.
+ * view.c looks at it in place, and knows the order of its fields.
  *
  * That it fits one piece of the spool is intake.c's to see to; a record that is damaged is refused
  * and asks for no memory beyond its own size.
@@ -12,7 +13,7 @@
 #include "mail/id.h"
 
 #define SUMMARY_VERSION 2
-#define SUMMARY_OLD     1 /* has a read mark, and no Bcc, snippet and attachments */
+#define SUMMARY_OLD     1 /* has a read mark, and no Bcc, snippet and numbers of parts */
 
 void summary_address_release(struct summary_address *a)
 {
@@ -87,6 +88,7 @@ void summary_encode(const struct summary *s, struct bytes *out)
 		bytes_put_text(out, s->recipients[i]);
 	bytes_put_text(out, s->snippet);
 	bytes_put_u32(out, s->attachments);
+	bytes_put_u32(out, s->inlines);
 }
 
 /* NULL with *count_r 0 when the record is cut. */
@@ -156,6 +158,7 @@ static void get_fields(struct summary *s, struct bytes_reader *r, bool old)
 	get_recipients(s, r);
 	s->snippet = old ? memory_text("") : bytes_get_text(r);
 	s->attachments = old ? 0 : bytes_get_u32(r);
+	s->inlines = old ? 0 : bytes_get_u32(r);
 }
 
 int summary_decode(struct summary *s, struct span record)

@@ -33,6 +33,7 @@ static void letter_init(struct letter *letter)
 		                        address("", "cc@bob.example") };
 	struct summary_address cc[] = { address("Zo\xc3\x8b", "zoe@example.net") };
 	struct summary_address reply_to[] = { address("", "reply@example.com") };
+	struct summary_address bcc[] = { address("", "hidden@example.org") };
 	char *recipients[] = { "bob@example.org" };
 	struct summary s = { .created_us = NOON,
 		             .size = 2000,
@@ -47,7 +48,12 @@ static void letter_init(struct letter *letter)
 		             .reply_to = reply_to,
 		             .reply_to_count = 1,
 		             .recipients = recipients,
-		             .recipient_count = 1 };
+		             .recipient_count = 1,
+		             .bcc = bcc,
+		             .bcc_count = 1,
+		             .snippet = "x",
+		             .attachments = 1,
+		             .inlines = 2 };
 
 	*letter = (struct letter){ .row = { .sequence = 1 } };
 	summary_encode(&s, &letter->summary);
@@ -135,6 +141,8 @@ static const struct {
 	{ "cc:bob", false },
 	{ "bcc:bob", false },
 	{ "-bcc:bob", true },
+	{ "bcc:hidden", true },
+	{ "addressed:hidden", true },
 	{ "reply-to:reply", true },
 	{ "addressed:zoe", true },
 	{ "addressed:reply@", true },
@@ -159,10 +167,10 @@ static const struct {
 	{ "IS:UNREAD", true },
 	{ "is:other", false },
 	{ "-is:other", true },
-	{ "has:attachment", false },
-	{ "-has:attachments", true },
-	{ "has:inline", false },
-	{ "!has:inlines", true },
+	{ "has:attachment", true },
+	{ "-has:attachments", false },
+	{ "has:inline", true },
+	{ "!has:inlines", false },
 	{ "larger:1999", true },
 	{ "larger:2000", false },
 	{ "-larger:2000", false },
@@ -232,6 +240,8 @@ static void little_is_enough(void **state)
 	for (size_t length = 0; length < letter.summary.length; length++) {
 		letter.row.summary = span_of(letter.summary.data, length);
 		assert_false(finds(&letter, "zebra", NULL));
+		assert_false(finds(&letter, "has:attachment", NULL));
+		assert_false(finds(&letter, "has:inline", NULL));
 	}
 	letter_release(&letter);
 }

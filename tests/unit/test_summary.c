@@ -34,7 +34,8 @@ static void full_summary(struct summary *s)
 {
 	*s = (struct summary){ .created_us = 1234567890123456,
 		               .size = UINT64_C(1) << 40,
-		               .attachments = 7 };
+		               .attachments = 7,
+		               .inlines = 8 };
 	s->snippet = memory_text("It begins so");
 	s->bcc = list_of(s->bcc_count = 2);
 	s->message_id = memory_text("id@example.com");
@@ -63,6 +64,7 @@ static void comes_back_as_it_was(void **state)
 	assert_int_equal(back.created_us, s.created_us);
 	assert_int_equal(back.size, s.size);
 	assert_int_equal(back.attachments, 7);
+	assert_int_equal(back.inlines, 8);
 	assert_string_equal(back.snippet, "It begins so");
 	assert_int_equal(back.bcc_count, 2);
 	assert_string_equal(back.subject, s.subject);
