@@ -55,12 +55,13 @@ static void on_hangup(void *context)
 {
 	struct service *s = context;
 	struct bytes error = { 0 };
+	bool restarts;
 
 	if (s->on_terminal) {
 		stop_begin(s, "hangup");
 		return;
 	}
-	if (reload_begin(s, &error) < 0)
+	if (reload_begin(s, &restarts, &error) < 0)
 		log_error("settings not reloaded reason=%s cure=\"the old ones stay in use: mend "
 		          "the file, then send SIGHUP again\"",
 		          log_quoted(bytes_text(&error)));
@@ -96,6 +97,32 @@ static void stop_arrived(struct channel_item *item, void *receiver)
 static void control_stop(void *context)
 {
 	post_stop(context, stop_arrived);
+}
+
+static void reload_told(struct channel_item *item, void *receiver)
+{
+	struct web_reload *request = list_entry(item, struct web_reload, item);
+
+	(void)receiver;
+	request->done(request);
+}
+
+static void reload_arrived(struct channel_item *item, void *receiver)
+{
+	struct web_reload *request = list_entry(item, struct web_reload, item);
+
+	log_info("reload asked through the control socket");
+	request->failed = reload_begin(receiver, &request->restarts, &request->error) < 0;
+	item->arrived = reload_told;
+	channel_post(request->home, item);
+}
+
+static void control_reload(void *context, struct web_reload *request)
+{
+	struct service *s = context;
+
+	request->item.arrived = reload_arrived;
+	channel_post(s->daemon.main, &request->item);
 }
 
 static void control_order(void *context, struct relay_order *order)
@@ -177,6 +204,7 @@ static int start_web(struct service *s, struct bytes *error)
 		.order = control_order,
 		.status = control_status,
 		.stop = control_stop,
+		.reload = control_reload,
 		.context = s,
 	};
 

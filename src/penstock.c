@@ -17,15 +17,17 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct cli *cli, int argc, char **argv);
 } commands[] = {
-	{ "status", cli_status }, { "queue", cli_queue },       { "show", cli_show },
-	{ "cat", cli_cat },       { "retry", cli_order },       { "hold", cli_order },
-	{ "release", cli_order }, { "remove", cli_order },      { "send", cli_send },
-	{ "stop", cli_stop },     { "sendmail", cli_sendmail }, { "login", cli_login },
+	{ "status", cli_status }, { "queue", cli_queue },  { "show", cli_show },
+	{ "cat", cli_cat },       { "retry", cli_order },  { "hold", cli_order },
+	{ "release", cli_order }, { "remove", cli_order }, { "send", cli_send },
+	{ "reload", cli_reload }, { "stop", cli_stop },    { "sendmail", cli_sendmail },
+	{ "login", cli_login },
 };
 
 static const char usage[] =
 	"usage: penstock [--socket PATH] status | queue [FILTER] | show ID | cat ID\n"
-	"                | retry ID... | hold ID... | release ID... | remove ID... | stop\n"
+	"                | retry ID... | hold ID... | release ID... | remove ID...\n"
+	"                | reload | stop\n"
 	"                | send --to ADDR [--from ADDR] [--subject TEXT] [--body TEXT]\n"
 	"                | login [-f FILE] PROVIDER\n"
 	"                | sendmail [-t] [-i] [-f ADDR] [-F NAME] [ADDR]...\n"

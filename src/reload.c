@@ -80,12 +80,13 @@ static void tell_manager(const struct clock *clock)
 	bytes_release(&state);
 }
 
-int reload_begin(struct service *s, struct bytes *error)
+int reload_begin(struct service *s, bool *restarts_r, struct bytes *error)
 {
 	const struct settings *now = s->daemon.settings;
 	bool stopping = s->stage != STAGE_RUNNING;
 	struct settings *next;
 
+	*restarts_r = false;
 	if (stopping && s->next == NULL)
 		return 0; /* for good */
 	next = s->options->load(s->options->context, error);
@@ -102,7 +103,7 @@ int reload_begin(struct service *s, struct bytes *error)
 	take_temporary_spool(now, next);
 	settings_release(&s->next);
 	s->next = next;
-	s->keep = true;
+	s->keep = *restarts_r = true;
 	tell_manager(s->daemon.clock);
 	stop_begin(s, "reload");
 	return 0;

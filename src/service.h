@@ -63,9 +63,9 @@ int prepare_own_tls(struct daemon *d, struct bytes *error);
 int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **context_r,
                          struct bytes *error);
 
-/* reload.c: reads settings, certificates and secrets again. 0, or -1 with *error: the settings are
- * wrong, and the old ones stay. */
-int reload_begin(struct service *s, struct bytes *error);
+/* reload.c: reads settings, certificates and secrets again. *restarts_r: there are new settings. -1
+ * with *error: they are wrong, and the old ones stay. */
+int reload_begin(struct service *s, bool *restarts_r, struct bytes *error);
 void reload_forget(struct service *s); /* the stop that has begun is the last one */
 /* logins.c */
 int logins_start(struct service *s, struct bytes *error); /* on the main loop */

@@ -25,6 +25,7 @@ int cli_show(const struct cli *cli, int argc, char **argv);
 int cli_cat(const struct cli *cli, int argc, char **argv);
 int cli_order(const struct cli *cli, int argc, char **argv); /* retry hold release remove */
 int cli_stop(const struct cli *cli, int argc, char **argv);
+int cli_reload(const struct cli *cli, int argc, char **argv);
 int cli_login(const struct cli *cli, int argc, char **argv);
 int cli_send(const struct cli *cli, int argc, char **argv);
 int cli_sendmail(const struct cli *cli, int argc, char **argv);

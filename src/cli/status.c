@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* status.c - penstock status, penstock stop. */
+/* status.c - penstock status, reload and stop. */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -122,25 +122,49 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 	return EX_OK;
 }
 
-int cli_stop(const struct cli *cli, int argc, char **argv)
+/* What takes no words and answers an object, which is the caller's. An exit status. */
+static int order(const struct cli *cli, int argc, const char *verb, json_t **answer_r)
 {
 	struct client *client;
-	json_t *answer;
 	int rc;
 
-	(void)argv;
 	if (argc != 1) {
-		fprintf(stderr, "usage: penstock stop\n");
+		fprintf(stderr, "usage: penstock %s\n", verb);
 		return EX_USAGE;
 	}
 	rc = client_new(&client, cli);
 	if (rc != EX_OK)
 		return rc;
-	rc = client_ask(client, "POST", "stop", &answer);
+	rc = client_ask(client, "POST", verb, answer_r);
 	client_free(&client);
+	return rc;
+}
+
+int cli_stop(const struct cli *cli, int argc, char **argv)
+{
+	json_t *answer;
+	int rc = order(cli, argc, argv[0], &answer);
+
 	if (rc != EX_OK)
 		return rc;
 	json_decref(answer);
 	printf("penstockd stops when what is in flight has ended\n");
+	return EX_OK;
+}
+
+int cli_reload(const struct cli *cli, int argc, char **argv)
+{
+	const char *settings;
+	json_t *answer;
+	int rc = order(cli, argc, argv[0], &answer);
+
+	if (rc != EX_OK)
+		return rc;
+	settings = json_string_value(json_object_get(answer, "settings"));
+	if (settings != NULL && strcmp(settings, "new") == 0)
+		printf("penstockd goes on with new settings when what is in flight has ended\n");
+	else
+		printf("the settings are as before; certificates and secrets were read again\n");
+	json_decref(answer);
 	return EX_OK;
 }

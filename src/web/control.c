@@ -9,7 +9,7 @@
  *   POST    messages/ID/retry, /hold, /release
  *   DELETE  messages/ID                  its deliveries end without a bounce
  *   GET     sessions                     those that failed, the newest first
- *   POST    stop
+ *   POST    reload, stop
  */
 #include "config.h"
 
@@ -315,6 +315,40 @@ static void handle_content(struct call *call)
 		content_answer(call, id, "message/rfc822");
 }
 
+static void reload_release(struct call *call)
+{
+	struct web_reload *request = call->context;
+
+	bytes_release(&request->error);
+	free(request);
+}
+
+static void reload_answer(struct web_reload *request)
+{
+	json_t *object;
+
+	if (request->failed) {
+		answer_error(request->owner, 409, "%s", bytes_text(&request->error));
+		return;
+	}
+	object = json_object();
+	json_object_set_new(object, "settings",
+	                    json_string(request->restarts ? "new" : "unchanged"));
+	answer_json(request->owner, 200, object);
+}
+
+static void handle_reload(struct call *call)
+{
+	struct web_reload *request = memory_new(sizeof(*request));
+
+	request->home = call->web->channel;
+	request->done = reload_answer;
+	request->owner = call;
+	call->context = request;
+	call->release = reload_release;
+	call->web->options.reload(call->web->options.context, request);
+}
+
 static void handle_stop(struct call *call)
 {
 	struct web *web = call->web;
@@ -340,6 +374,7 @@ const struct way control_ways[] = {
 	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/hold", handle_hold, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/release", handle_release, CONTROL },
 	{ EVHTTP_REQ_GET, "/relay/v1/sessions", sessions_handle, CONTROL },
+	{ EVHTTP_REQ_POST, "/relay/v1/reload", handle_reload, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/stop", handle_stop, CONTROL },
 	{ EVHTTP_REQ_GET, "/relay/v1/{*}", handle_unknown, CONTROL },
 	WAYS_END,

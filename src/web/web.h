@@ -17,6 +17,16 @@
 
 struct tls_context;
 
+struct web_reload {
+	struct channel_item item;
+	struct channel *home;
+	void (*done)(struct web_reload *request);
+	void *owner;
+	bool restarts;      /* there are new settings, which are being put in force */
+	bool failed;        /* they are wrong, and the old ones stay: */
+	struct bytes error; /* the asker's to release */
+};
+
 struct web_options {
 	int control_fd; /* bound and listening; taken */
 	const int
@@ -32,6 +42,8 @@ struct web_options {
 	void (*order)(void *context, struct relay_order *order);
 	void (*status)(void *context, struct relay_status_request *request);
 	void (*stop)(void *context); /* `penstock stop` */
+	/* `penstock reload`; it comes back on request->home. */
+	void (*reload)(void *context, struct web_reload *request);
 	void *context;
 };
 

@@ -136,6 +136,18 @@ def test_a_rate_holds_across_reloads(start, sink):
     assert all(later - earlier > 1.5 for earlier, later in zip(times, times[10:]))
 
 
+def test_the_command_says_what_came_of_it(start):
+    daemon = start()
+    assert b"as before" in daemon.cli("reload").stdout
+    rewrite(daemon, 'hostname = "relay.test"', 'hostname = "renamed.test"')
+    assert b"new settings" in daemon.cli("reload").stdout
+    wait_until(lambda: daemon.has_line("ready again"), "the new settings")
+    rewrite(daemon, "hostname = ", "hostnam = ")
+    done = daemon.cli("reload", check=False)
+    assert done.returncode != 0 and b"penstock.conf:1" in done.stderr and b"hostnam" in done.stderr
+    assert banner(daemon).startswith("220 renamed.test ")
+
+
 def test_sigterm_ends_a_reload(start):
     daemon = start()
     rewrite(daemon, 'hostname = "relay.test"', 'hostname = "renamed.test"')
