@@ -44,9 +44,9 @@ LOG_COMPILER = $(srcdir)/tests/lib/run
 AM_TESTS_ENVIRONMENT = \
 	TOP_SRCDIR='$(abs_srcdir)' TOP_BUILDDIR='$(abs_builddir)' PYTHON='$(PYTHON)' \
 	CC='$(CC)' CPPFLAGS='$(DEFS) -I$(abs_builddir) $(TEST_CPPFLAGS) $(CPPFLAGS)' \
-	PEERS="$${PEERS:-$(abs_builddir)/peers}" LONG='$(LONG)' MARKS='$(MARKS)' \
+	PEERS="$${PEERS:-$(abs_builddir)/peers}" CLIENTS="$${CLIENTS:-$(abs_builddir)/clients}" LONG='$(LONG)' MARKS='$(MARKS)' \
 	PENSTOCK_PROVIDERS='$(abs_srcdir)/etc/providers' PYTHONDONTWRITEBYTECODE=1; \
-	export PENSTOCK_PROVIDERS TOP_SRCDIR TOP_BUILDDIR PYTHON CC CPPFLAGS PEERS LONG MARKS PYTHONDONTWRITEBYTECODE;
+	export PENSTOCK_PROVIDERS TOP_SRCDIR TOP_BUILDDIR PYTHON CC CPPFLAGS PEERS CLIENTS LONG MARKS PYTHONDONTWRITEBYTECODE;
 TEST_CPPFLAGS = -D_GNU_SOURCE -I$(abs_srcdir)/src $(PENSTOCK_DEPS_CFLAGS) $(WARNING_CFLAGS)
 
 # The whole suite with what takes longer: system tests marked long, longer replays.
@@ -68,7 +68,7 @@ bench: all $(bench_programs)
 	done
 
 clean-local:
-	rm -rf peers
+	rm -rf peers clients
 	find . -name __pycache__ -prune -exec rm -rf {} + || :
 
 .PHONY: bench check-long need-cmocka totals

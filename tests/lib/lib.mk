@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	tests/lib/certificates \
 	tests/lib/fault_proxy.py \
 	tests/lib/exim.py \
+	tests/lib/fetch-clients \
 	tests/lib/fetch-peers \
 	tests/lib/meddle.py \
 	tests/lib/peers.py \

@@ -49,4 +49,13 @@ system_files = \
 	tests/system/test_testssl.py \
 	tests/system/test_tls_in.py \
 	tests/system/test_tls_out.py
-EXTRA_DIST += tests/system/run $(system_files)
+# What test_page.py starts.
+browser_files = \
+	tests/browser/hostile.mjs \
+	tests/browser/lab.mjs \
+	tests/browser/looks.mjs \
+	tests/browser/reading.mjs \
+	tests/browser/run.mjs \
+	tests/browser/smtp.mjs \
+	tests/browser/working.mjs
+EXTRA_DIST += tests/system/run $(system_files) $(browser_files)

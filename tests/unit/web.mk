@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: ISC
 unit_programs += \
 	tests/unit/test_assets \
+	tests/unit/test_quiet \
 	tests/unit/test_websocket

@@ -224,11 +224,12 @@ function pickNone() {
 	showState();
 }
 
-// What an action is about: the picks, else the open message, else the row.
+// What an action is about: the picks, else the row, whose message may not be open yet; else the open
+// message, when it is none of the list's.
 function targets() {
 	if (picked.size > 0)
 		return [...picked];
-	const id = reader.id ?? messages.at(list.current)?.ID;
+	const id = list.current >= 0 ? messages.at(list.current)?.ID : reader.id;
 	return id ? [id] : [];
 }
 

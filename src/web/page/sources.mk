@@ -40,7 +40,9 @@ page_files = \
 
 page_sources = \
 	src/web/assets.c \
-	src/web/assets.h
+	src/web/assets.h \
+	src/web/quiet.c \
+	src/web/quiet.h
 nodist_page_sources = generated/page_files.c
 EXTRA_DIST += src/web/embed $(page_files)
 CLEANFILES += generated/page_files.c
