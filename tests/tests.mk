@@ -18,6 +18,7 @@ include $(srcdir)/tests/unit/spool.mk
 include $(srcdir)/tests/unit/relay.mk
 include $(srcdir)/tests/unit/transport.mk
 include $(srcdir)/tests/unit/fetch.mk
+include $(srcdir)/tests/unit/mime.mk
 include $(srcdir)/tests/unit/inbox.mk
 include $(srcdir)/tests/unit/web.mk
 include $(srcdir)/tests/unit/cli.mk

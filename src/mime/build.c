@@ -67,7 +67,7 @@ static bool is_token(const char *text)
 	if (text == NULL || *text == '\0' || strlen(text) > 100)
 		return false;
 	for (; *text != '\0'; text++)
-		if (*text <= ' ' || *text >= 0x7f || strchr("()<>@,;:\\\"[]?=", *text) != NULL)
+		if (*text <= ' ' || *text >= 0x7f || strchr("()<>@,;:\\\"/[]?=", *text) != NULL)
 			return false;
 	return true;
 }
@@ -164,11 +164,13 @@ static GMimePart *part_new(const char *type, struct span content, GMimeContentEn
 	char *media = g_strndup(type, length);
 	char *subtype = g_strndup(type + length + 1, end - length - 1);
 	GMimePart *part = g_mime_part_new_with_type(media, subtype);
-	GMimeStream *stream =
-		g_mime_stream_mem_new_with_buffer((const char *)content.data, content.length);
+	GMimeStream *stream = g_mime_stream_mem_new();
 	GMimeDataWrapper *wrapper =
 		g_mime_data_wrapper_new_with_stream(stream, GMIME_CONTENT_ENCODING_DEFAULT);
 
+	if (content.length > 0)
+		g_mime_stream_write(stream, (const char *)content.data, content.length);
+	g_mime_stream_reset(stream);
 	g_mime_part_set_content(part, wrapper);
 	g_mime_part_set_content_encoding(part, encoding);
 	g_object_unref(wrapper);

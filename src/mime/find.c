@@ -67,17 +67,26 @@ static size_t url_length(struct span text)
 	return length;
 }
 
+static size_t count_of(struct span text, unsigned char c)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.length; i++)
+		count += text.data[i] == c;
+	return count;
+}
+
 /* What ends a sentence ends no link; a bracket does when it was opened in it. */
 static size_t url_trim(struct span url)
 {
+	if (url.length > URL_MAX)
+		return 0;
 	while (url.length > 0) {
 		unsigned char last = url.data[url.length - 1];
 
-		if (last == ')' && memchr(url.data, '(', url.length) != NULL)
+		if (last == ')' && count_of(url, '(') >= count_of(url, ')'))
 			break;
-		if (last == ']' && memchr(url.data, '[', url.length) != NULL)
-			break;
-		if (strchr(".,;:!?)]}'*_", last) == NULL)
+		if (strchr(".,;:!?)]'*_", last) == NULL)
 			break;
 		url.length--;
 	}

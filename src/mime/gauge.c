@@ -206,13 +206,6 @@ static bool is_empty_line(const struct gauge *g)
 	return g->start_length == 0 || (g->start_length == 1 && g->start[0] == '\r');
 }
 
-static void header_line(struct gauge *g)
-{
-	g->header_octets += g->line_length;
-	if (++g->lines > HEADER_LINES_MAX || g->header_octets > HEADER_OCTETS_MAX)
-		g->why = "too much header in its parts";
-}
-
 /* The line is complete; `start` has the first octets of it. */
 static void line_end(struct gauge *g)
 {
@@ -226,12 +219,21 @@ static void line_end(struct gauge *g)
 	else if (g->in_header && is_empty_line(g))
 		section_end(g);
 	else if (g->in_header)
-		header_line(g);
+		g->lines++;
+	g->start_length = g->line_length = 0;
+}
+
+/* Lines may be without an end. */
+static void count(struct gauge *g, size_t length)
+{
+	if (g->in_header)
+		g->header_octets += length;
 	else if (g->in_face)
-		g->face_octets += g->line_length + 2;
+		g->face_octets += length + 1;
+	if (g->lines > HEADER_LINES_MAX || g->header_octets > HEADER_OCTETS_MAX)
+		g->why = "too much header in its parts";
 	if (g->face_octets > FACE_OCTETS_MAX)
 		g->why = "too much between its parts";
-	g->start_length = g->line_length = 0;
 }
 
 /* A piece of a line, without its LF. */
@@ -243,6 +245,7 @@ static void line_piece(struct gauge *g, const unsigned char *data, size_t length
 	memcpy(g->start + g->start_length, data, length < room ? length : room);
 	g->start_length += length < room ? length : room;
 	g->line_length += length;
+	count(g, length);
 	if (!g->in_header)
 		return;
 	if (begins && data[0] != ' ' && data[0] != '\t')

@@ -54,7 +54,7 @@ static char *clean_text(const char *text, size_t max)
 static bool is_token(const char *text)
 {
 	for (; *text != '\0'; text++)
-		if (*text <= ' ' || *text >= 0x7f || strchr("()<>@,;:\\\"[]?=", *text) != NULL)
+		if (*text <= ' ' || *text >= 0x7f || strchr("()<>@,;:\\\"/[]?=", *text) != NULL)
 			return false;
 	return true;
 }
@@ -72,8 +72,7 @@ static char *type_text(GMimeObject *object)
 	if (raw != NULL && strchr(raw, '/') == NULL)
 		return memory_text("text/plain");
 	if (media == NULL || subtype == NULL || *media == '\0' || *subtype == '\0' ||
-	    !is_token(media) || !is_token(subtype) || strchr(media, '/') != NULL ||
-	    strlen(media) + strlen(subtype) >= TYPE_MAX)
+	    !is_token(media) || !is_token(subtype) || strlen(media) + strlen(subtype) >= TYPE_MAX)
 		bytes_append_text(&text, "application/octet-stream");
 	else
 		bytes_printf(&text, "%s/%s", media, subtype);
@@ -183,19 +182,32 @@ static int64_t header_offset(GMimeObject *object)
 	                  : g_mime_header_get_offset(g_mime_header_list_get_header_at(list, 0));
 }
 
-/* Finds where the content of an object is that GMime does not tell: behind the empty line, up to
- * the line before a boundary of those around it. */
-static void find_content(const struct walk *w, int64_t from, struct mime_part *part)
+/* Where the message in it begins: only parts of a digest are without a header of their own. */
+static int64_t inner_offset(GMimeObject *object)
+{
+	GMimeMessage *message =
+		GMIME_IS_MESSAGE_PART(object)
+			? g_mime_message_part_get_message(GMIME_MESSAGE_PART(object))
+			: NULL;
+	GMimeObject *content = message == NULL ? NULL : g_mime_message_get_mime_part(message);
+	int64_t first = message == NULL ? -1 : header_offset(GMIME_OBJECT(message));
+	int64_t type = content == NULL ? -1 : header_offset(content);
+
+	return first < 0 || (type >= 0 && type < first) ? type : first;
+}
+
+/* Finds where the content of an object is that GMime does not tell: from there, or behind the empty
+ * line that ends the header, up to the line before a boundary of those around it. */
+static void find_content(const struct walk *w, int64_t from, bool header, struct mime_part *part)
 {
 	struct lines *lines = memory_new(sizeof(*lines));
 	char start[BOUNDARY_MAX + 2];
 	size_t length;
 	uint64_t off;
-	bool header = true;
 
 	lines->effort = w->effort;
-	lines->off = (uint64_t)(from < 0 ? 0 : from);
-	part->offset = w->effort->source->size;
+	lines->off = (uint64_t)from;
+	part->offset = header ? w->effort->source->size : (uint64_t)from;
 	while (line_next(lines, start, sizeof(start), &length, &off)) {
 		if (w->depth > 0 && is_boundary(w, start, length)) {
 			/* The line end belongs to the boundary. */
@@ -225,8 +237,10 @@ static void place_of(const struct walk *w, GMimeObject *object, int64_t header,
 		part->offset = (uint64_t)stream->bound_start;
 		if (stream->bound_end > stream->bound_start)
 			part->length = (uint64_t)(stream->bound_end - stream->bound_start);
-	} else if (!GMIME_IS_PART(object)) {
-		find_content(w, header, part);
+	} else if (!GMIME_IS_PART(object) && header >= 0) {
+		find_content(w, header, true, part);
+	} else if (!GMIME_IS_PART(object) && inner_offset(object) >= 0) {
+		find_content(w, inner_offset(object), false, part);
 	}
 }
 
