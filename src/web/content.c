@@ -44,16 +44,14 @@ static void content_next(struct call *call)
 	free(data);
 }
 
-void content_answer(struct call *call, uint64_t id, const char *type)
+bool content_answer(struct call *call, uint64_t id, const char *type)
 {
 	struct message_facts facts;
 	struct content *c;
 	uint64_t length;
 
-	if (!reader_message(call->web->reader, id, &facts)) {
-		answer_not_found(call);
-		return;
-	}
+	if (!reader_message(call->web->reader, id, &facts))
+		return false;
 	c = memory_new(sizeof(*c));
 	c->blob = facts.blob;
 	trace_format(&facts.trace, facts.id, &c->received);
@@ -62,4 +60,5 @@ void content_answer(struct call *call, uint64_t id, const char *type)
 	call->context = c;
 	call->release = content_release;
 	answer_stream(call, 200, type, (int64_t)length, content_next);
+	return true;
 }

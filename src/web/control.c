@@ -311,8 +311,8 @@ static void handle_content(struct call *call)
 {
 	uint64_t id;
 
-	if (id_of(call, &id))
-		content_answer(call, id, "message/rfc822");
+	if (id_of(call, &id) && !content_answer(call, id, "message/rfc822"))
+		answer_error(call, 404, "no such message");
 }
 
 static void reload_release(struct call *call)

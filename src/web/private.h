@@ -127,8 +127,8 @@ void sessions_handle(struct call *call);
 void sessions_release(struct sessions *sessions);
 /* [{"Time", "From", "Text"}] of a record of mail/dialogue.h; id: of its message, else 0. */
 json_t *describe_dialogue(struct span record, uint64_t id);
-/* content.c: a stored message, from its first octet, its trace fields included. `type` as
- * answer_stream(). */
-void content_answer(struct call *call, uint64_t id, const char *type);
+/* content.c: answers with a stored message, from its first octet, its trace fields included. `type`
+ * as answer_stream(). False: it is gone, and nothing was answered. */
+bool content_answer(struct call *call, uint64_t id, const char *type);
 
 #endif

@@ -185,7 +185,7 @@ def test_the_control_socket_speaks_http(daemon):
 
 
 @pytest.mark.parametrize("path, code", [
-    ("/relay/v1/nothing", "404"), ("/", "404"), ("/relay/v1/queue?limit=x", "400"),
+    ("/relay/v1/nothing", "404"), ("/", "200"), ("/relay/v1/queue?limit=x", "400"),
     ("/relay/v1/messages/..", "400"), ("/relay/v1/messages/" + "0" * 5000, "400"),
     (f"/relay/v1/messages/{UNKNOWN}/content/more", "404"), ("/relay/v1/queue?filter=%00%ff", "200"),
 ])

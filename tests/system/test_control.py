@@ -100,11 +100,11 @@ def test_rubbish_is_refused(daemon, data):
 
 
 @pytest.mark.parametrize("method, path, code", [
-    ("PUT", "/relay/v1/status", 501), ("HEAD", "/relay/v1/status", 501), ("BREW", "/relay/v1/status", 501),
-    ("OPTIONS", "*", 501), ("TRACE", "/relay/v1/status", 501),
-    ("POST", "/relay/v1/status", 404), ("DELETE", "/relay/v1/queue", 404), ("GET", "/relay/v1/stop", 404),
-    ("POST", f"/relay/v1/messages/{UNKNOWN}", 404), ("GET", f"/relay/v1/messages/{UNKNOWN}/retry", 404),
-    ("DELETE", f"/relay/v1/messages/{UNKNOWN}/content", 404),
+    ("PUT", "/relay/v1/status", 405), ("HEAD", "/relay/v1/status", 200), ("BREW", "/relay/v1/status", 501),
+    ("OPTIONS", "*", 400), ("TRACE", "/relay/v1/status", 501),
+    ("POST", "/relay/v1/status", 405), ("DELETE", "/relay/v1/queue", 405), ("GET", "/relay/v1/stop", 404),
+    ("POST", f"/relay/v1/messages/{UNKNOWN}", 405), ("GET", f"/relay/v1/messages/{UNKNOWN}/retry", 404),
+    ("DELETE", f"/relay/v1/messages/{UNKNOWN}/content", 405),
 ])
 def test_a_wrong_method_changes_nothing(daemon, method, path, code):
     assert code_of(ask(daemon, get(path, method))) == code
@@ -171,7 +171,7 @@ def test_many_refused_requests_leave_no_memory(daemon):
 @pytest.mark.threads
 def test_pipelined_requests_are_answered_in_order(daemon):
     name = send(daemon)
-    paths = ["/relay/v1/status", "/relay/v1/queue", f"/relay/v1/messages/{name}", "/nothing"] * 25
+    paths = ["/relay/v1/status", "/relay/v1/queue", f"/relay/v1/messages/{name}", "/relay/v1/nothing"] * 25
     with connect(daemon) as client:
         client.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths))
         lines = client.makefile("rb")
@@ -182,8 +182,8 @@ def test_pipelined_requests_are_answered_in_order(daemon):
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.split(b":")[1])
             answer = json.loads(lines.read(length))
-            assert status.startswith(b"HTTP/1.1 404" if path == "/nothing" else b"HTTP/1.1 200")
-            assert {"/relay/v1/status": "mode", "/relay/v1/queue": "messages", "/nothing": "error"}.get(
+            assert status.startswith(b"HTTP/1.1 404" if path == "/relay/v1/nothing" else b"HTTP/1.1 200")
+            assert {"/relay/v1/status": "mode", "/relay/v1/queue": "messages", "/relay/v1/nothing": "error"}.get(
                 path, "id") in answer
 
 
