@@ -474,6 +474,11 @@ static unsigned first_port(const struct service *s)
 	return 0;
 }
 
+static unsigned first_http_port(const struct service *s)
+{
+	return s->daemon.settings->http.listener_count > 0 ? listener_port(s->http_fds[0]) : 0;
+}
+
 static void service_run(struct service *s)
 {
 	struct signal_watch *watches[SIGNALS] = { NULL };
@@ -485,7 +490,7 @@ static void service_run(struct service *s)
 	if (s->again)
 		log_info("ready again: the new settings are in force");
 	else
-		options->ready(options->context, first_port(s));
+		options->ready(options->context, first_port(s), first_http_port(s));
 	background_ready();
 	notify("READY=1");
 	loop_run(s->loop);

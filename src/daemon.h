@@ -46,8 +46,8 @@ static inline size_t daemon_provider_index(const struct daemon *d,
 
 struct daemon_options {
 	const struct provider_settings *probe; /* --relay: try it once at the start; NULL: no */
-	/* Called once when everything runs; `port` is the first listener's. */
-	void (*ready)(void *context, unsigned port);
+	/* Called once when everything runs, with the ports of the first listeners; 0: none. */
+	void (*ready)(void *context, unsigned smtp_port, unsigned http_port);
 	/* The settings as files and command line say them now; NULL with *error. */
 	struct settings *(*load)(void *context, struct bytes *error);
 	void *context;

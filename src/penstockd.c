@@ -66,29 +66,48 @@ static void command_line(const struct settings *settings, struct bytes *out)
 	bytes_release(&usual);
 }
 
-static void greet_catch(const struct settings *settings, unsigned port)
+/* Where the page is, for somebody at this machine. */
+static void page_url(const struct settings *settings, unsigned port, struct bytes *out)
+{
+	const struct http_settings *http = &settings->http;
+	const char *host = http->listeners[0].address;
+
+	if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+		host = "localhost";
+	bytes_printf(out, strchr(host, ':') != NULL ? "%s://[%s]:%u%s" : "%s://%s:%u%s",
+	             http->tls ? "https" : "http", host, port, http->base_path);
+}
+
+static void greet_catch(const struct settings *settings, unsigned port, unsigned http_port)
 {
 	const char *host = first_address(settings);
 	bool brackets = strchr(host, ':') != NULL;
-	struct bytes command = { 0 };
+	struct bytes command = { 0 }, page = { 0 };
 
 	command_line(settings, &command);
+	if (http_port != 0) {
+		bytes_append_text(&page, "  Read it at ");
+		page_url(settings, http_port, &page);
+		bytes_append_char(&page, '\n');
+	}
 	fprintf(stderr,
 	        "penstockd catches mail; nothing leaves this machine%s.\n"
 	        "  Point your application at SMTP host %s, port %u (any login is accepted, "
 	        "STARTTLS works).\n"
+	        "%s"
 	        "  Send a first mail:  %s send --to you@example.com\n"
 	        "  The same with curl: printf 'Subject: hello\\n\\nFirst mail.\\n' | "
 	        "curl -sS smtp://%s%s%s:%u --crlf -T - --mail-from me@example.com "
 	        "--mail-rcpt you@example.com\n"
 	        "  Stop with Ctrl-C.\n",
 	        settings_release_route(settings, "default") == NULL ? "" : " but what you release",
-	        host, port, bytes_text(&command), brackets ? "[" : "", host, brackets ? "]" : "",
-	        port);
+	        host, port, bytes_text(&page), bytes_text(&command), brackets ? "[" : "", host,
+	        brackets ? "]" : "", port);
 	bytes_release(&command);
+	bytes_release(&page);
 }
 
-static void greet(void *context, unsigned port)
+static void greet(void *context, unsigned port, unsigned http_port)
 {
 	const struct asked *asked = context;
 	const struct settings *settings = asked->settings;
@@ -96,7 +115,7 @@ static void greet(void *context, unsigned port)
 	log_info("ready version=%s mode=%s spool=%s", PACKAGE_VERSION,
 	         settings->mode == MODE_CATCH ? "catch" : "relay", settings->spool_path);
 	if (settings->mode == MODE_CATCH)
-		greet_catch(settings, port);
+		greet_catch(settings, port, http_port);
 	else if (asked->over->relay != NULL)
 		fprintf(stderr, "penstockd relays: point applications at SMTP host %s, port %u\n",
 		        first_address(settings), port);
