@@ -262,7 +262,8 @@ static int make_threads(struct service *s, struct bytes *error)
 	const struct dispatcher_events dispatcher_events = { stop_idle, probed, s };
 
 	d->helpers = helper_new("helper", HELPER_THREADS, HELPER_WAITING_MAX);
-	d->mime = helper_new("mime", cores(), HELPER_WAITING_MAX);
+	/* One more than cores: a message that takes long leaves the way to others. */
+	d->mime = helper_new("mime", cores() + 1, HELPER_WAITING_MAX);
 	d->fetch = fetch_new(d->settings, d->main, d->clock);
 	d->clients = clients_new();
 	if (logins_start(s, error) < 0)

@@ -121,27 +121,9 @@ static bool is_word(unsigned char c)
 static bool says_code(struct span text)
 {
 	static const char *const words[] = {
-		"code",
-		"kode",
-		"c\xc3\xb3"
-		"digo",
-		"codigo",
-		"codice",
-		"kod",
-		"otp",
-		"2fa",
-		"mfa",
-		"pin",
-		"passcode",
-		"password",
-		"passwort",
-		"verif",
-		"token",
-		"one-time",
-		"einmal",
-		"confirm",
-		"authent",
-		"security",
+		"code",  "kode",     "c\303\263digo", "codigo",   "codice",   "kod",      "otp",
+		"2fa",   "mfa",      "pin",           "passcode", "password", "passwort", "verif",
+		"token", "one-time", "einmal",        "confirm",  "authent",  "security",
 	};
 
 	for (size_t at = 0; at < text.length; at++)

@@ -30,6 +30,7 @@ system_files = \
 	tests/system/test_faults.py \
 	tests/system/test_listeners.py \
 	tests/system/test_memory.py \
+	tests/system/test_mime.py \
 	tests/system/test_login.py \
 	tests/system/test_oauth.py \
 	tests/system/test_peers.py \
