@@ -88,8 +88,7 @@ export class Screen {
 	async open(path = "") {
 		await this.page.goto(new URL(path, base).href);
 		await this.page.locator(".live[data-state=live]").waitFor();
-		await eventually(async () => !/Loading/.test(await this.text("#tools")) || await this.page.locator("#nothing").isVisible(),
-			"the list is loaded");
+		await this.page.locator("#tools > *").first().waitFor({ state: "attached" });
 	}
 
 	text(selector) {

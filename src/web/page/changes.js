@@ -48,7 +48,10 @@ export class Changes {
 
 	// Asks first: it cannot be taken back.
 	async removeAll() {
-		const { query, total } = this.#messages;
+		const { query, total, loaded } = this.#messages;
+		// How many are found is not known yet.
+		if (!loaded)
+			return false;
 		const what = count(total, "message");
 		if (!await confirmed(query ? "Delete all found" : "Delete all",
 			query ? `${what} found by \u201c${query}\u201d will be gone.` : `${what} will be gone.`, `Delete ${what}`))

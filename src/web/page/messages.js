@@ -41,14 +41,11 @@ export class Messages extends EventTarget {
 		return this.#rows.get(this.#positions.get(id));
 	}
 
-	// Another list. Resolves when its beginning is here.
+	// Another list. Resolves when its beginning is here; until then the other one stays to be seen.
 	async open(query) {
 		this.query = query;
 		this.loaded = false;
-		this.#forget();
-		this.total = 0;
 		this.#window = [0, PAGE];
-		this.#changed();
 		await this.reload();
 	}
 

@@ -6,7 +6,7 @@
 
 import { api } from "./api.js";
 import { Changes } from "./changes.js";
-import { confirmed } from "./dialog.js";
+import { confirmed, openDialog } from "./dialog.js";
 import { startDivider } from "./divider.js";
 import { byId, fillIcons, setText } from "./dom.js";
 import { Events } from "./events.js";
@@ -46,7 +46,7 @@ const messages = new Messages();
 const events = new Events();
 const changes = new Changes(messages);
 const list = new List(messages, { isPicked: (id) => picked.has(id), clicked: rowClicked });
-const side = new Side({ search, sessions });
+const side = new Side({ search, sessions, howToSend });
 const box = new Search({ search, tags: () => Object.keys(tags), leave: () => list.focus() });
 const notifier = new Notifier((id) => open(id));
 const reader = new Reader({
@@ -81,7 +81,9 @@ function setView(view) {
 
 function showState() {
 	const { query, total, unread, all, loaded } = messages;
-	tools.show({ query, total, unread, loaded, picked: picked.size, mayRemoveAll: !settings.HideDeleteAllButton });
+	// What is asked for is here within moments: words that come and go in between help nobody.
+	if (loaded || picked.size > 0)
+		tools.show({ query, total, unread, picked: picked.size, mayRemoveAll: !settings.HideDeleteAllButton });
 	side.show({ inboxes, tags, query, all, unread, failed: failedSessions });
 	const inbox = currentInbox();
 	const name = [settings.Label, inbox === "default" ? null : inbox].filter(Boolean).join(" \u00b7 ");
@@ -89,7 +91,8 @@ function showState() {
 	byId("label").hidden = name === "";
 	document.title = `${unread > 0 ? `(${unread}) ` : ""}${name ? `${name} \u00b7 ` : ""}Penstock`;
 	byId("icon").setAttribute("href", unread > 0 ? "page/icon-unread.svg" : "page/icon.svg");
-	showNothing(loaded && total === 0);
+	if (loaded)
+		showNothing(total === 0);
 }
 
 function showNothing(empty) {
@@ -252,6 +255,8 @@ async function open(id, replace = false) {
 		const index = messages.indexOf(message.ID);
 		if (index >= 0 && index !== list.current)
 			list.go(index);
+		if (isNarrow())
+			reader.focus();
 	} catch (error) {
 		complain(error.status === 404 ? "This message is gone." : error);
 		close(true);
@@ -339,6 +344,10 @@ function sessions() {
 	openSessions();
 }
 
+function howToSend() {
+	openDialog("How to send to this inbox", welcome(settings), { wide: true });
+}
+
 // Keys ----------------------------------------------------------------------------------------
 
 function escape() {
@@ -362,7 +371,7 @@ function enter() {
 	if (reader.id === summary.ID)
 		reader.focus();
 	else
-		open(summary.ID).then(() => isNarrow() && reader.focus());
+		open(summary.ID);
 }
 
 function pick() {
@@ -409,6 +418,8 @@ function showLive(state) {
 		return;
 	if (live.dataset.state === "lost" && state === "live")
 		say("Connected again");
+	if (state === "lost")
+		speak("The connection to the server is lost");
 	live.dataset.state = state;
 	live.title = title;
 	setText(live.querySelector(".live-text"), text);

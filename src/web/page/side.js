@@ -33,7 +33,7 @@ export class Side {
 	#hooks;
 	#open = false;
 
-	// hooks: search(query), sessions()
+	// hooks: search(query), sessions(), howToSend()
 	constructor(hooks) {
 		this.#hooks = hooks;
 		byId("menu").addEventListener("click", () => this.toggle(!this.#open));
@@ -71,13 +71,18 @@ export class Side {
 				this.#entry({ name: "clip", text: "With files", query: "has:attachment", active: query })),
 			...this.#tags(tags, query),
 			h("div", { class: "side-group side-last" },
-				h("button", { "type": "button", "class": "side-entry", "data-key": "sessions", onclick: () => {
-					this.toggle(false);
-					this.#hooks.sessions();
-				} }, icon("warning"), h("span", {}, "Failed sessions"),
-				failed > 0 && h("span", { class: "side-count warn" }, number(failed)))));
+				this.#command("howToSend", "send", "How to send mail here"),
+				this.#command("sessions", "warning", "Failed sessions",
+					failed > 0 && h("span", { class: "side-count warn" }, number(failed)))));
 		if (focused)
 			this.#element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+	}
+
+	#command(hook, name, text, ...more) {
+		return h("button", { "type": "button", "class": "side-entry", "data-key": hook, onclick: () => {
+			this.toggle(false);
+			this.#hooks[hook]();
+		} }, icon(name), h("span", {}, text), ...more);
 	}
 
 	#entry({ name, text, query, active, amount = 0, strong = false, color = null }) {

@@ -30,10 +30,10 @@ export class Tools {
 		return button({ "name": name, "label": label, "key": key, "data-do": what, "onclick": () => this.#actions[what]() });
 	}
 
-	#all({ total, unread, query, loaded, mayRemoveAll }) {
+	#all({ total, unread, query, mayRemoveAll }) {
 		const found = query ? `${count(total, "message")} found` : count(total, "message");
 		return [
-			h("p", { class: "tools-count" }, !loaded ? "Loading" : found,
+			h("p", { class: "tools-count" }, found,
 				!query && unread > 0 && h("span", {}, `, ${count(unread, "unread", "unread")}`)),
 			this.#tool("reload", "refresh", "Refresh", "r"),
 			total > 0 && this.#tool("pickAll", "check-box", "Pick messages", "*"),
