@@ -139,6 +139,15 @@ static void control_status(void *context, struct relay_status_request *request)
 	dispatcher_status(s->daemon.dispatcher, request);
 }
 
+static void control_use_faults(void *context, struct faults_change *change)
+{
+	struct service *s = context;
+
+	atomic_init(&change->waiting, s->daemon.worker_count);
+	for (size_t i = 0; i < s->daemon.worker_count; i++)
+		worker_use_faults(s->daemon.workers[i], change);
+}
+
 /* ---- starting ------------------------------------------------------------------- */
 
 static void accepted(void *context, int fd)
@@ -205,6 +214,8 @@ static int start_web(struct service *s, struct bytes *error)
 		.status = control_status,
 		.stop = control_stop,
 		.reload = control_reload,
+		.use_faults =
+			s->daemon.settings->mode == MODE_CATCH ? control_use_faults : NULL,
 		.context = s,
 	};
 

@@ -8,11 +8,13 @@
 #include "worker.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "receive/faults.h"
 #include "worker_private.h"
 
 /* What is posted to a worker. */
@@ -21,6 +23,7 @@ struct order {
 	void (*run)(struct worker *worker, struct order *order);
 	const struct provider_settings *provider;
 	struct tls_context *tls;
+	struct faults_change *faults;
 	uint64_t connection;
 	size_t listener;
 	int fd;
@@ -118,6 +121,18 @@ static void run_use_tls(struct worker *w, struct order *order)
 	receive->tls = order->tls;
 }
 
+static void run_use_faults(struct worker *w, struct order *order)
+{
+	struct faults_change *change = order->faults;
+
+	for (size_t i = 0; i < w->daemon->settings->listener_count; i++) {
+		faults_free(&w->receives[i].faults);
+		w->receives[i].faults = faults_share(change->faults);
+	}
+	if (atomic_fetch_sub(&change->waiting, 1) == 1)
+		channel_post(change->home, &change->item);
+}
+
 static void run_open(struct worker *w, struct order *order)
 {
 	outbound_open(w, order->connection, order->provider);
@@ -172,6 +187,14 @@ void worker_use_tls(struct worker *w, size_t listener, struct tls_context *tls)
 
 	order->listener = listener;
 	order->tls = tls;
+	channel_post(w->channel, &order->item);
+}
+
+void worker_use_faults(struct worker *w, struct faults_change *change)
+{
+	struct order *order = order_new(run_use_faults);
+
+	order->faults = change;
 	channel_post(w->channel, &order->item);
 }
 
@@ -284,6 +307,8 @@ void worker_free(struct worker **worker)
 		receive_end(&w->receives[i]);
 	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
 		login_cache_free(&w->receives[i].logins);
+	for (size_t i = 0; i < w->daemon->settings->listener_count; i++)
+		faults_free(&w->receives[i].faults);
 	outbound_abandon_all(w); /* none after an orderly stop */
 	resolver_free(&w->resolver);
 	reader_free(&w->reader);

@@ -200,6 +200,8 @@ static void mode_check(const struct settings *s, const struct overrides *over,
 		problem(problems, "--file: goes without --catch and --relay, which replace a file");
 	if (!catching && (over->print != NULL || over->save != NULL || over->exit_after != NULL))
 		problem(problems, "--print, --save and --exit-after go with --catch");
+	if (!catching && over->chaos)
+		problem(problems, "--chaos: goes with --catch: a relay makes no faults");
 	if (over->relay == NULL && (over->rate.count > 0 || over->password_file != NULL))
 		problem(problems, "--rate and --password-file go with --relay; in a file they are "
 		                  "options of a provider");
@@ -219,6 +221,7 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 	socket_apply(s, over, problems);
 	print_apply(s, over->print, problems);
 	exit_after_apply(s, over->exit_after, problems);
+	s->chaos = over->chaos;
 	if (over->save != NULL)
 		s->save = overrides_path(over, over->save);
 	/* Started by hand or by a container: somebody watches. */

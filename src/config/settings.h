@@ -297,6 +297,7 @@ struct settings {
 	enum print_mode print;
 	char *save; /* directory */
 	uint64_t exit_after;
+	bool chaos; /* Mailpit's chaos may be asked for */
 	bool foreground;
 	struct bytes origin; /* private to config: what -n prints about where values come from */
 };
@@ -318,6 +319,7 @@ struct overrides {
 	const char *spool;
 	const char *exit_after;
 	const char *socket;
+	bool chaos;
 	bool foreground;
 	unsigned verbose;
 };

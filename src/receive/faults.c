@@ -149,6 +149,33 @@ struct faults *faults_new(struct fault *rules, size_t count,
 	return faults;
 }
 
+static char *copy(const char *text)
+{
+	return text != NULL ? memory_text(text) : NULL;
+}
+
+struct faults *faults_with_chaos(const struct faults *from,
+                                 const struct chaos chaos[CHAOS_TRIGGERS])
+{
+	size_t count = from != NULL ? from->count : 0;
+	struct fault *rules = memory_new_array(count, sizeof *rules);
+	struct faults *faults;
+
+	for (size_t i = 0; i < count; i++) {
+		rules[i] = from->rules[i].fault;
+		rules[i].sender = copy(rules[i].sender);
+		rules[i].recipient = copy(rules[i].recipient);
+		rules[i].text = copy(rules[i].text);
+	}
+	faults = faults_new(rules, count, chaos);
+	for (size_t i = 0; i < count; i++) {
+		atomic_store(&faults->rules[i].seen, atomic_load(&from->rules[i].seen));
+		atomic_store(&faults->rules[i].happened, atomic_load(&from->rules[i].happened));
+	}
+	free(rules);
+	return faults;
+}
+
 struct faults *faults_share(struct faults *faults)
 {
 	if (faults != NULL)

@@ -72,6 +72,9 @@ struct faults;
 /* Takes the rules' content. */
 struct faults *faults_new(struct fault *rules, size_t count,
                           const struct chaos chaos[CHAOS_TRIGGERS]);
+/* The same rules, with what of their counts is used up, and another chaos. from NULL: no rules. */
+struct faults *faults_with_chaos(const struct faults *from,
+                                 const struct chaos chaos[CHAOS_TRIGGERS]);
 struct faults *faults_share(struct faults *faults); /* NULL stays NULL */
 void faults_free(struct faults **faults);
 size_t faults_count(const struct faults *faults);

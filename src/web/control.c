@@ -8,7 +8,6 @@
  *   GET     messages/ID/content          the message itself
  *   POST    messages/ID/retry, /hold, /release
  *   DELETE  messages/ID                  its deliveries end without a bounce
- *   GET     sessions                     those that failed, the newest first
  *   POST    reload, stop
  */
 #include "config.h"
@@ -373,7 +372,6 @@ const struct way control_ways[] = {
 	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/retry", handle_retry, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/hold", handle_hold, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/messages/{ID}/release", handle_release, CONTROL },
-	{ EVHTTP_REQ_GET, "/relay/v1/sessions", sessions_handle, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/reload", handle_reload, CONTROL },
 	{ EVHTTP_REQ_POST, "/relay/v1/stop", handle_stop, CONTROL },
 	{ EVHTTP_REQ_GET, "/relay/v1/{*}", handle_unknown, CONTROL },

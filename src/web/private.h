@@ -62,6 +62,7 @@ struct web {
 	struct auth *auth; /* NULL: nobody logs in */
 	char *token;       /* NULL: /relay/v1 is on the control socket alone */
 	struct sessions sessions;
+	struct faults *faults; /* NULL: none were asked for */
 };
 
 /* ---- client.c: one connection, counted and bounded ---------------------------- */
@@ -97,6 +98,8 @@ void router_run(struct call *call);
 /* The families. */
 extern const struct way control_ways[];
 extern const struct way mailpit_ways[];
+extern const struct way fault_ways[];
+extern const struct way session_ways[];
 
 /* ---- answer.c ------------------------------------------------------------------------ */
 
@@ -122,11 +125,8 @@ json_t *describe_time(int64_t wall_us); /* RFC 3339 */
 /* describe.c: the JSON of messages and deliveries. */
 json_t *describe_message(struct web *web, uint64_t id,
                          bool detail); /* NULL: gone, or nothing queued */
-/* sessions.c: GET sessions, the newest first. */
-void sessions_handle(struct call *call);
+/* sessions.c */
 void sessions_release(struct sessions *sessions);
-/* [{"Time", "From", "Text"}] of a record of mail/dialogue.h; id: of its message, else 0. */
-json_t *describe_dialogue(struct span record, uint64_t id);
 /* content.c: answers with a stored message, from its first octet, its trace fields included. `type`
  * as answer_stream(). False: it is gone, and nothing was answered. */
 bool content_answer(struct call *call, uint64_t id, const char *type);

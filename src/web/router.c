@@ -29,6 +29,8 @@
 static const struct way *const families[] = {
 	control_ways,
 	mailpit_ways,
+	fault_ways,
+	session_ways,
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
@@ -358,7 +360,8 @@ static bool body_parse(struct call *call)
 		answer_text(call, 400, "the body is not JSON: line %d: %s", error.line, error.text);
 		return false;
 	}
-	if (!json_is_object(call->body)) {
+	if (!json_is_object(call->body) &&
+	    !(json_is_array(call->body) && (call->way->flags & WAY_LIST))) {
 		answer_text(call, 400, "the body is not a JSON object");
 		return false;
 	}

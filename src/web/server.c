@@ -152,6 +152,7 @@ void web_free(struct web **web_p)
 	event_base_loop(loop_base(web->loop), EVLOOP_NONBLOCK);
 	auth_free(&web->auth);
 	sessions_release(&web->sessions);
+	faults_free(&web->faults);
 	if (web->token != NULL)
 		memory_wipe(web->token, strlen(web->token));
 	free(web->token);

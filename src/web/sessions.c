@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* sessions.c - sessions that failed: the newest ones, with what was said in them.
+/* sessions.c - what was said: GET api/v1/message/ID/dialogue, and GET api/v1/sessions, the newest
+ * ones that failed.
  *
  * They come from the workers by the web thread's channel and are kept in memory only. A flood of
  * them is bounded: what comes while too many wait to be taken is dropped.
@@ -8,6 +9,7 @@
 
 #include "base/json.h"
 #include "mail/dialogue.h"
+#include "mail/id.h"
 #include "web/private.h"
 
 /* On their way at a time, at most 17 KiB each. */
@@ -56,7 +58,7 @@ static json_t *describe_text(struct span text)
 	return value;
 }
 
-json_t *describe_dialogue(struct span record, uint64_t id)
+static json_t *describe_dialogue(struct span record, uint64_t id)
 {
 	static const char *const from[] = { "", "client", "server" };
 	struct dialogue_reader reader = dialogue_reader(record, id);
@@ -86,7 +88,48 @@ static json_t *describe_session(const struct session_record *record)
 	return object;
 }
 
-void sessions_handle(struct call *call)
+/* ---- calls ---------------------------------------------------------------------- */
+
+/* false: there is no such message in that inbox. */
+static bool entry_of(const struct call *call, const char *name, uint64_t *id_r,
+                     uint64_t *sequence_r)
+{
+	struct reader *reader = call->web->reader;
+	struct inbox_entry newest;
+
+	if (strcmp(name, "latest") == 0) {
+		if (reader_inbox_list(reader, call->inbox, 0, true, 0, &newest, 1) == 0)
+			return false;
+		*id_r = newest.id;
+		*sequence_r = newest.sequence;
+		inbox_entry_release(&newest);
+		return true;
+	}
+	if (id_parse(id_r, name) != 0)
+		return false;
+	*sequence_r = reader_inbox_sequence(reader, call->inbox, *id_r);
+	return *sequence_r != 0;
+}
+
+/* {"Lines": []} when it was not recorded. */
+static void handle_dialogue(struct call *call)
+{
+	struct bytes record = { 0 };
+	uint64_t id, sequence;
+	json_t *object;
+
+	if (!entry_of(call, call->arguments[0], &id, &sequence)) {
+		answer_not_found(call);
+		return;
+	}
+	(void)reader_inbox_extra(call->web->reader, call->inbox, sequence, SPOOL_DIALOGUE, &record);
+	object = json_object();
+	json_object_set_new(object, "Lines", describe_dialogue(bytes_span(&record), id));
+	answer_json(call, 200, object);
+	bytes_release(&record);
+}
+
+static void sessions_handle(struct call *call)
 {
 	const struct sessions *sessions = &call->web->sessions;
 	json_t *list = json_array();
@@ -100,3 +143,9 @@ void sessions_handle(struct call *call)
 	}
 	answer_json(call, 200, list);
 }
+
+const struct way session_ways[] = {
+	{ EVHTTP_REQ_GET, "/api/v1/message/{ID}/dialogue", handle_dialogue, 0 },
+	{ EVHTTP_REQ_GET, "/api/v1/sessions", sessions_handle, WAY_BARE },
+	WAYS_END,
+};

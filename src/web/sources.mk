@@ -5,6 +5,9 @@ web_sources = \
 	src/web/client.c \
 	src/web/content.c \
 	src/web/control.c \
+	src/web/fault_rules.c \
+	src/web/faults.c \
+	src/web/faults.h \
 	src/web/describe.c \
 	src/web/guard.c \
 	src/web/guard.h \

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "receive/faults.h"
 #include "receive/receive.h"
 #include "relay/relay.h"
 #include "spool/spool.h"
@@ -44,6 +45,9 @@ struct web_options {
 	void (*stop)(void *context); /* `penstock stop` */
 	/* `penstock reload`; it comes back on request->home. */
 	void (*reload)(void *context, struct web_reload *request);
+	/* Hands a set of faults to all workers; it comes back to change->home when all have it. NULL:
+	 * there are no faults here. */
+	void (*use_faults)(void *context, struct faults_change *change);
 	void *context;
 };
 

@@ -14,6 +14,7 @@ system_files = \
 	tests/system/test_accept.py \
 	tests/system/test_bounce.py \
 	tests/system/test_catch.py \
+	tests/system/test_chaos.py \
 	tests/system/test_cli.py \
 	tests/system/test_clients.py \
 	tests/system/test_clock.py \

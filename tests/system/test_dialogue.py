@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""What client and server said: kept of sessions that failed, without secrets."""
+"""What client and server said: kept with messages and of sessions that failed, without secrets."""
 
+import base64
 import json
+import ssl
 
 import pytest
 
@@ -12,10 +14,69 @@ from wire import Wire
 LETTER = "Subject: x\r\n\r\nhi\r\n"
 
 
-def sessions(daemon):
-    answer = ask(daemon, get("/relay/v1/sessions"))
-    assert code_of(answer) == 200
+def read(daemon, path):
+    answer = ask(daemon, get(path))
+    assert code_of(answer) == 200, answer
     return json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+
+def sessions(daemon):
+    return read(daemon, "/api/v1/sessions")
+
+
+def said(daemon, name):
+    return [(line["From"], line["Text"]) for line in read(daemon, f"/api/v1/message/{name}/dialogue")["Lines"]]
+
+
+# ---- of messages -------------------------------------------------------------------------
+
+
+@pytest.mark.threads
+def test_a_message_has_what_was_said(catch):
+    daemon = catch()
+    with Wire(daemon.port) as wire:
+        wire.greet("HELO")
+        wire.open()
+        name = wire.say(LETTER + ".").rsplit(" ", 1)[1]
+        # What is there with the 250 is there for every reader.
+        lines = said(daemon, name)
+        wire.open("other@example.org")
+        second = wire.say(LETTER + ".").rsplit(" ", 1)[1]
+    assert lines[0][0] == "server" and lines[0][1].startswith("220 ")
+    assert [text for who, text in lines if who == "client"][1:] == \
+        ["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.org>", "DATA", f"({len(LETTER)} octets)"]
+    assert lines[-1] == ("server", f"250 2.0.0 queued as {name}")
+    later = said(daemon, "latest")
+    assert later == said(daemon, second)
+    assert ("client", "RCPT TO:<other@example.org>") in later and ("client", "RCPT TO:<b@example.org>") not in later
+    assert later[0] == lines[0] and later[-1][1].endswith(second)
+
+
+def test_it_is_there_after_a_restart_and_never_with_a_secret(catch, tmp_path):
+    daemon = catch(spool=str(tmp_path / "caught"))
+    with daemon.smtp() as client:
+        client.starttls(context=ssl._create_unverified_context())
+        client.login("app", "canary-Xy3")
+        client.sendmail("a@example.com", ["b@example.org"], LETTER)
+    before = said(daemon, "latest")
+    assert any(who == "" and text.startswith("(TLS: TLSv1.") for who, text in before)
+    assert ("server", "235 2.7.0 Authentication successful") in before
+    daemon.restart()
+    assert said(daemon, "latest") == before
+    secrets = ["canary", base64.b64encode(b"\0app\0canary-Xy3").decode(), base64.b64encode(b"canary-Xy3").decode()]
+    assert not any(secret in json.dumps(before) for secret in secrets)
+    daemon.stop()
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "caught").iterdir() if path.is_file())
+    assert not any(secret.encode() in stored for secret in secrets)
+
+
+def test_of_a_message_that_is_not_there_there_is_none(catch):
+    daemon = catch()
+    for name in ("latest", "0123456789ABC", "x", "%00"):
+        assert code_of(ask(daemon, get(f"/api/v1/message/{name}/dialogue"))) in (400, 404)
+
+
+# ---- of sessions that failed -----------------------------------------------------------
 
 
 def failed(daemon, count):
@@ -41,10 +102,10 @@ def test_sessions_that_failed_are_shown_the_newest_first(catch):
     newest, oldest = failed(daemon, 2)
     assert oldest["Reason"].startswith("501 5.1.7 Bad sender")
     assert oldest["Client"] == "127.0.0.1" and oldest["Helo"]
-    said = [(line["From"], line["Text"]) for line in oldest["Lines"]]
-    assert said[0][0] == "server" and said[0][1].startswith("220 ")
-    assert ("client", "AUTH PLAIN ***") in said and "c2Vj" not in json.dumps(oldest)
-    assert ("client", "MAIL FROM:<broken") in said
+    lines = [(line["From"], line["Text"]) for line in oldest["Lines"]]
+    assert lines[0][0] == "server" and lines[0][1].startswith("220 ")
+    assert ("client", "AUTH PLAIN ***") in lines and "c2Vj" not in json.dumps(oldest)
+    assert ("client", "MAIL FROM:<broken") in lines
     assert all(line["Time"].endswith("Z") for line in oldest["Lines"])
     assert newest["Lines"][-1]["From"] == "" and "amid the content" in newest["Lines"][-1]["Text"]
     assert newest["Time"] >= oldest["Time"]

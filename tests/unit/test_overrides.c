@@ -193,6 +193,8 @@ static void refused(void **state)
 		  "--file: goes without --catch and --relay, which replace a file" },
 		{ { "--relay", "smtp://mx", "--print" },
 		  "--print, --save and --exit-after go with --catch" },
+		{ { "--relay", "smtp+notls://localhost:1", "--chaos" },
+		  "--chaos: goes with --catch: a relay makes no faults" },
 		{ { "--relay", "smtp://mx", "--spool", "none" },
 		  "--spool: none goes with --catch: a relay would lose the mail it accepted" },
 		{ { "--relay", "smtp://mx", "--smtps", "a:1" },
