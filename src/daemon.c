@@ -209,6 +209,7 @@ static int start_web(struct service *s, struct bytes *error)
 		.inboxes = s->daemon.inboxes,
 		.spool = s->daemon.spool,
 		.router = s->daemon.router,
+		.intake = &s->daemon.intake,
 		.clock = s->daemon.clock,
 		.order = control_order,
 		.status = control_status,
@@ -300,7 +301,8 @@ static int start_threads(struct service *s, struct bytes *error)
 			return -1;
 	retention_start(s->retention);
 	fetch_start(d->fetch);
-	if (dispatcher_start(d->dispatcher, error) < 0 || start_web(s, error) < 0)
+	/* The dispatcher tells the web. */
+	if (start_web(s, error) < 0 || dispatcher_start(d->dispatcher, error) < 0)
 		return -1;
 	for (size_t i = 0; i < d->settings->listener_count; i++) {
 		struct bound *b = &s->bounds[i];

@@ -8,6 +8,7 @@
 #include "dispatcher_private.h"
 #include "mail/header.h"
 #include "relay/bounce.h"
+#include "web/web.h"
 #include "worker.h"
 
 static void port_open(void *context, uint64_t number, const struct provider_settings *provider)
@@ -218,6 +219,14 @@ static void port_header(void *context, struct header_request *request)
 		channel_post(d->channel, &h->job.item);
 }
 
+static void port_released(void *context, uint64_t id, const char *recipient, const char *state,
+                          const char *reply)
+{
+	struct dispatcher *d = context;
+
+	web_release_told(d->daemon->web, id, recipient, state, reply);
+}
+
 struct relay_ports dispatcher_ports(void)
 {
 	return (struct relay_ports){
@@ -235,6 +244,7 @@ struct relay_ports dispatcher_ports(void)
 		.outcome = port_outcome,
 		.outcome_now = port_outcome_now,
 		.bounce = port_bounce,
+		.released = port_released,
 		.header = port_header,
 	};
 }

@@ -17,11 +17,12 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct cli *cli, int argc, char **argv);
 } commands[] = {
-	{ "status", cli_status }, { "queue", cli_queue },  { "show", cli_show },
-	{ "cat", cli_cat },       { "retry", cli_order },  { "hold", cli_order },
-	{ "release", cli_order }, { "remove", cli_order }, { "send", cli_send },
-	{ "reload", cli_reload }, { "stop", cli_stop },    { "sendmail", cli_sendmail },
-	{ "login", cli_login },
+	{ "status", cli_status }, { "queue", cli_queue },   { "show", cli_show },
+	{ "cat", cli_cat },       { "retry", cli_order },   { "hold", cli_order },
+	{ "release", cli_order }, { "remove", cli_order },  { "send", cli_send },
+	{ "reload", cli_reload }, { "stop", cli_stop },     { "sendmail", cli_sendmail },
+	{ "login", cli_login },   { "inbox", cli_inbox },   { "dump", cli_dump },
+	{ "ingest", cli_ingest }, { "readyz", cli_readyz },
 };
 
 static const char usage[] =
@@ -29,6 +30,9 @@ static const char usage[] =
 	"                | retry ID... | hold ID... | release ID... | remove ID...\n"
 	"                | reload | stop\n"
 	"                | send --to ADDR [--from ADDR] [--subject TEXT] [--body TEXT]\n"
+	"                | inbox [-i NAME] list | search QUERY | count | show ID | cat ID\n"
+	"                                  | delete ID... | delete --all\n"
+	"                | dump [-i NAME] DIR | ingest DIR|FILE... | readyz\n"
 	"                | login [-f FILE] PROVIDER\n"
 	"                | sendmail [-t] [-i] [-f ADDR] [-F NAME] [ADDR]...\n"
 	"Listings and changes take --json. See penstock(1).\n";

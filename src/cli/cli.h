@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "mail/envelope.h"
+#include "mail/id.h"
 
 /* Options that every subcommand understands. */
 struct cli {
@@ -28,6 +29,10 @@ int cli_stop(const struct cli *cli, int argc, char **argv);
 int cli_reload(const struct cli *cli, int argc, char **argv);
 int cli_login(const struct cli *cli, int argc, char **argv);
 int cli_send(const struct cli *cli, int argc, char **argv);
+int cli_inbox(const struct cli *cli, int argc, char **argv);
+int cli_dump(const struct cli *cli, int argc, char **argv);
+int cli_ingest(const struct cli *cli, int argc, char **argv);
+int cli_readyz(const struct cli *cli, int argc, char **argv);
 int cli_sendmail(const struct cli *cli, int argc, char **argv);
 
 /* ---- client.c: the control API ------------------------------------------------- */
@@ -40,14 +45,25 @@ void client_free(struct client **client);
 /* Asks for /relay/v1/PATH. EX_OK and the parsed answer (*value_r is the caller's), or the status to
  * exit with, said on stderr. */
 int client_ask(struct client *client, const char *method, const char *path, json_t **value_r);
-/* The same, but the body of the answer goes to stdout as it comes. */
-int client_copy(struct client *client, const char *path);
+/* The same, but the body of the answer goes to the file as it comes. */
+int client_copy(struct client *client, const char *path, FILE *out);
+/* Asks for a path of the web side, which begins with a slash; `body` is JSON, or NULL. The answer
+ * is appended as it is. EX_OK, or the status to exit with, said on stderr. */
+int client_web(struct client *client, const char *method, const char *path, const char *body,
+               struct bytes *answer_r);
 /* Percent-encodes into a query value. */
 void client_escape(struct client *client, struct bytes *out, const char *text);
 /* Where the daemon takes mail: smtp.sock beside its control socket, found as that is but without
  * it: everybody may hand over mail, few may use the control socket. EX_OK, or the status to exit
  * with (said on stderr). */
 int client_smtp_path(const struct cli *cli, struct bytes *path_r);
+
+/* ---- inbox.c ---------------------------------------------------------------------- */
+
+/* Appends where the API of an inbox is; NULL: of the default one. */
+void inbox_base(struct client *client, const char *name, struct bytes *out);
+/* An id of the API, checked and written as it is used in paths and file names. 0 or -1. */
+int inbox_id(const char *text, char out[ID_TEXT_SIZE]);
 
 /* ---- submit.c: mail over SMTP to the daemon's Unix listener ---------------------- */
 

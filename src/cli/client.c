@@ -25,6 +25,8 @@
 struct client {
 	char *socket;
 	CURL *curl;
+	const char *body;        /* of the next request; NULL: none */
+	struct curl_slist *json; /* the header fields of a request with a body */
 };
 
 static bool answers(const char *path)
@@ -135,6 +137,7 @@ int client_new(struct client **client_r, const struct cli *cli)
 		c = memory_new(sizeof(*c));
 		c->socket = memory_text(bytes_text(&path));
 		c->curl = curl_easy_init();
+		c->json = curl_slist_append(NULL, "Content-Type: application/json");
 		*client_r = c;
 	}
 	bytes_release(&path);
@@ -149,6 +152,7 @@ void client_free(struct client **client)
 		return;
 	*client = NULL;
 	curl_easy_cleanup(c->curl);
+	curl_slist_free_all(c->json);
 	free(c->socket);
 	free(c);
 }
@@ -163,9 +167,10 @@ static size_t collect(char *data, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-/* The answer goes to stdout, but for an error, which is no message. */
+/* The answer goes to a file, but for an error, which is no message. */
 struct copy {
 	CURL *curl;
+	FILE *out;
 	struct bytes error;
 };
 
@@ -175,19 +180,24 @@ static size_t copy_out(char *data, size_t size, size_t count, void *context)
 	long http = 0;
 
 	curl_easy_getinfo(copy->curl, CURLINFO_RESPONSE_CODE, &http);
-	return http == 200 ? fwrite(data, 1, size * count, stdout)
+	return http == 200 ? fwrite(data, 1, size * count, copy->out)
 	                   : collect(data, size, count, &copy->error);
 }
 
-/* Sends the request; the HTTP status in *http_r. EX_OK, or EX_TEMPFAIL said on stderr. */
+/* Sends the request; the HTTP status in *http_r. A path with a slash in front is one of the web
+ * side, others are the control API's. EX_OK, or EX_TEMPFAIL said on stderr. */
 static int perform(struct client *c, const char *method, const char *path,
                    size_t (*sink)(char *, size_t, size_t, void *), void *context, long *http_r)
 {
 	struct bytes url = { 0 };
 	CURLcode rc;
 
-	bytes_printf(&url, "http://localhost/relay/v1/%s", path);
+	bytes_printf(&url, "http://localhost%s%s", *path == '/' ? "" : "/relay/v1/", path);
 	curl_easy_reset(c->curl);
+	if (c->body != NULL) {
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, c->body);
+		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->json);
+	}
 	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
 	curl_easy_setopt(c->curl, CURLOPT_URL, bytes_text(&url));
 	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
@@ -247,9 +257,27 @@ int client_ask(struct client *c, const char *method, const char *path, json_t **
 	return status;
 }
 
-int client_copy(struct client *c, const char *path)
+int client_web(struct client *c, const char *method, const char *path, const char *body,
+               struct bytes *answer_r)
 {
-	struct copy copy = { .curl = c->curl };
+	long http = 0;
+	int status;
+
+	c->body = body;
+	status = perform(c, method, path, collect, answer_r, &http);
+	c->body = NULL;
+	if (status == EX_OK && http / 100 != 2) {
+		status = status_of_http(http);
+		fputs("penstock: ", stderr);
+		text_print(stderr, bytes_text(answer_r));
+		fputc('\n', stderr);
+	}
+	return status;
+}
+
+int client_copy(struct client *c, const char *path, FILE *out)
+{
+	struct copy copy = { .curl = c->curl, .out = out };
 	json_t *value = NULL;
 	long http = 0;
 	int status = perform(c, "GET", path, copy_out, &copy, &http);
@@ -259,7 +287,7 @@ int client_copy(struct client *c, const char *path)
 		json_decref(value);
 	}
 	bytes_release(&copy.error);
-	if (fflush(stdout) != 0 && status == EX_OK) {
+	if (fflush(out) != 0 && status == EX_OK) {
 		fprintf(stderr, "penstock: cannot write: %s\n", strerror(errno));
 		status = EX_IOERR;
 	}

@@ -127,7 +127,7 @@ int cli_cat(const struct cli *cli, int argc, char **argv)
 	if (rc == EX_OK)
 		rc = client_new(&client, cli);
 	if (rc == EX_OK)
-		rc = client_copy(client, bytes_text(&path));
+		rc = client_copy(client, bytes_text(&path), stdout);
 	client_free(&client);
 	bytes_release(&path);
 	return rc;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 cli_sources = \
 	src/cli/cli.h \
+	src/cli/archive.c \
 	src/cli/client.c \
+	src/cli/inbox.c \
 	src/cli/login.c \
 	src/cli/message.c \
 	src/cli/message_commands.c \

@@ -205,6 +205,7 @@ static void release_route_add(struct settings *s, const struct inbox_settings *i
 	index = section_add(s, SECTION_ROUTE, bytes_text(&name));
 	bytes_clear(&name);
 	text_list_add(&s->routes[index].via, inbox->release);
+	s->routes[index].releases = true;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		const struct setting *o = setting_find(SECTION_ROUTE, values[i][0]);
 

@@ -213,6 +213,7 @@ static int environment_read(struct overrides *over, char **environment,
                             enum overrides_action *action_r, struct bytes *error)
 {
 	for (; environment != NULL && *environment != NULL; environment++) {
+		mailpit_read(over, *environment);
 		if (strncmp(*environment, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) == 0 &&
 		    variable_read(over, *environment, action_r, error) != 0)
 			return -1;
@@ -368,6 +369,7 @@ int overrides_parse(struct overrides *over_r, int argc, char **argv, char **envi
 		overrides_release(over_r);
 		return -1;
 	}
+	mailpit_prepare(over_r);
 	return 0;
 }
 
@@ -378,4 +380,5 @@ void overrides_release(struct overrides *over)
 	text_list_release(&over->http);
 	text_list_release(&over->http_allow_host);
 	text_list_release(&over->rate);
+	text_list_release(&over->mailpit);
 }

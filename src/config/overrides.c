@@ -67,13 +67,16 @@ static void password_apply(struct settings *s, size_t index, const struct overri
                            struct problems *problems)
 {
 	bool has_login = strrchr(over->relay, '@') != NULL;
+	bool mailpit = s->mode == MODE_CATCH && getenv("PENSTOCK_PASSWORD") == NULL &&
+	               getenv("MP_SMTP_RELAY_PASSWORD") != NULL;
 
 	if (over->password_file != NULL)
 		override_apply(s, SECTION_PROVIDER, index, "password-file", over->password_file,
 		               "--password-file", problems);
 	else if (has_login)
-		override_apply(s, SECTION_PROVIDER, index, "password-env", "PENSTOCK_PASSWORD",
-		               "--relay", problems);
+		override_apply(s, SECTION_PROVIDER, index, "password-env",
+		               mailpit ? "MP_SMTP_RELAY_PASSWORD" : "PENSTOCK_PASSWORD", "--relay",
+		               problems);
 	else if (getenv("PENSTOCK_PASSWORD") != NULL)
 		note(problems, "PENSTOCK_PASSWORD: is not used: the URL of --relay names no user "
 		               "(smtp://USER@HOST)");
@@ -224,6 +227,8 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 	s->chaos = over->chaos;
 	if (over->save != NULL)
 		s->save = overrides_path(over, over->save);
+	if (s->mode == MODE_CATCH)
+		mailpit_apply(s, over, problems);
 	/* Started by hand or by a container: somebody watches. */
 	s->foreground = over->foreground || over->catch_all || over->relay != NULL;
 }

@@ -181,6 +181,13 @@ void problem(struct problems *problems, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void note(struct problems *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* --- Mailpit's variables --- */
+
+void mailpit_read(struct overrides *over, const char *entry); /* one of the environment */
+/* Once the command line is read: with --catch, what it leaves open. */
+void mailpit_prepare(struct overrides *over);
+void mailpit_apply(struct settings *s, const struct overrides *over, struct problems *problems);
+
 /* --- the steps of settings_load() --- */
 
 /* Everything said about a text before libconfuse sees it. */

@@ -223,6 +223,7 @@ struct route_settings {
 	size_t rate_count;
 	struct rate *sender_rates; /* of each login, else sender's domain */
 	size_t sender_rate_count;
+	bool releases;         /* of our own making: settings_release_route() */
 	bool bounce_to_sender; /* bounce = "sender" | "log" */
 	bool hold;
 	char *copy; /* an inbox that keeps one, too: settings_inbox(); NULL: none */
@@ -313,6 +314,7 @@ struct overrides {
 	const char *relay;
 	struct text_list smtp, smtps, http, http_allow_host, rate;
 	const char *http_auth_file, *http_token_file, *http_certificate, *http_key, *http_base_path;
+	struct text_list mailpit; /* variables of its own that we know, NAME=value */
 	const char *password_file;
 	const char *print; /* "" for a bare --print */
 	const char *save;

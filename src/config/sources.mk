@@ -10,6 +10,7 @@ config_sources = \
 	src/config/http.c \
 	src/config/language.c \
 	src/config/load.c \
+	src/config/mailpit_names.c \
 	src/config/options.c \
 	src/config/origin.c \
 	src/config/overrides.c \

@@ -250,6 +250,27 @@ static struct delivery *again_part(const struct attempt *attempt,
 
 /* ---- telling --------------------------------------------------------------- */
 
+/* Somebody released it by hand and looks what becomes of it. */
+static void tell_releaser(const struct attempt *attempt, const struct recipient_fate *fate,
+                          size_t i)
+{
+	static const char *const states[] = { [FATE_SENT] = "sent",
+		                              [FATE_AGAIN] = "queued",
+		                              [FATE_DEFERRED] = "deferred",
+		                              [FATE_FAILED] = "failed" };
+	struct relay *relay = attempt->relay;
+	const struct route *route = route_of_queue(relay->options.router, attempt->delivery->queue);
+	struct bytes reply = { 0 };
+
+	if (relay->options.ports.released == NULL || route == NULL || route->settings == NULL ||
+	    !route->settings->releases)
+		return;
+	reply_format(fate->reply, &reply);
+	CALL(relay, released, attempt->id, attempt->delivery->recipients[i].to.address.text,
+	     states[fate->fate], bytes_text(&reply));
+	bytes_release(&reply);
+}
+
 static void tell(const struct attempt *attempt, const struct recipient_fate *fate, size_t i,
                  int64_t due_us)
 {
@@ -265,6 +286,7 @@ static void tell(const struct attempt *attempt, const struct recipient_fate *fat
 	struct bytes reply = { 0 };
 	char id[ID_TEXT_SIZE];
 
+	tell_releaser(attempt, fate, i);
 	if (fate->fate != FATE_AGAIN)
 		metric_add(fate->expired ? METRIC_RECIPIENTS_EXPIRED : metrics[fate->fate], 1);
 	if (!log_enabled(LOG_LEVEL_INFO))

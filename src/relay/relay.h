@@ -102,6 +102,10 @@ struct relay_ports {
 	/* Reads the header of a message in a helper; relay_header_read() follows. NULL: rules that
 	 * ask for it never fit what is routed again. */
 	void (*header)(void *context, struct header_request *request);
+	/* What became of a recipient that somebody released, and the reply; `state` is a constant.
+	 * NULL: nobody wants to know. */
+	void (*released)(void *context, uint64_t id, const char *recipient, const char *state,
+	                 const char *reply);
 	/* As reader_alarms(). */
 	size_t (*alarms)(void *context, const struct alarm *from, int64_t until_us,
 	                 struct alarm *alarms_r, size_t max);

@@ -127,7 +127,6 @@ static void client_adopt(struct face *face, struct bufferevent *bev)
 	c->bev = bev;
 	c->since_us = loop_now(face->web->loop);
 	list_append(&face->web->clients, &c->link);
-	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
 	c->watched = evbuffer_add_cb(bufferevent_get_input(bev), input_grew, c);
 	evhttp_connection_set_closecb(http, client_closed, c);
 	if (!timer_running(&face->web->sweep))
@@ -189,6 +188,7 @@ static void answered(struct evhttp_request *request, void *context)
 	c->web->receiving -= c->received;
 	c->received = 0;
 	c->busy = false;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
 	c->since_us = loop_now(c->web->loop);
 	list_remove(&c->link);
 	list_append(&c->web->clients, &c->link);
@@ -198,6 +198,8 @@ void client_begin(struct client *c, struct call *call, struct evhttp_request *re
 {
 	c->call = call;
 	c->busy = true;
+	/* evhttp takes a body only when all of it is there: until here its own bounds count. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_MAX);
 	evhttp_request_set_on_complete_cb(request, answered, c);
 }
 

@@ -11,8 +11,10 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "inbox/inbox.h"
 #include "mail/id.h"
 #include "web/hub.h"
+#include "web/private.h"
 
 #define NEWS_MAX    50               /* new entries told one by one in a turn */
 #define NEWS_EVERY  (50 * CLOCK_MS)  /* a thousand in a second is more than a page can show */
@@ -35,7 +37,7 @@ static void tell(struct room *room, enum hub_shape shape, json_t *event)
 
 	json_decref(event);
 	if (text != NULL)
-		stream_tell(room, shape, span_of_text(text));
+		feed_tell(room, shape, span_of_text(text));
 	free(text);
 }
 
@@ -43,7 +45,7 @@ static void tell_mailpit(struct room *room, const char *type, json_t *data)
 {
 	json_t *event;
 
-	if (!stream_wanted(room, HUB_MAILPIT)) {
+	if (!feed_wanted(room, HUB_MAILPIT)) {
 		json_decref(data);
 		return;
 	}
@@ -53,20 +55,30 @@ static void tell_mailpit(struct room *room, const char *type, json_t *data)
 	tell(room, HUB_MAILPIT, event);
 }
 
+static json_t *summary_of(const struct inbox_entry *entry)
+{
+	struct summary summary;
+	json_t *json;
+
+	if (summary_decode(&summary, bytes_span(&entry->summary)) < 0)
+		return NULL;
+	summary_complete(&summary, entry->id);
+	json = inbox_summary_json(entry, &summary);
+	summary_release(&summary);
+	return json;
+}
+
 static void tell_new(struct room *room, const struct inbox_entry *entry)
 {
-	struct web *web = room->hub->web;
+	json_t *event = NULL;
 
-	if (stream_wanted(room, HUB_MAILPIT))
-		tell_mailpit(room, "new", mailpit_summary(entry));
-	if (stream_wanted(room, HUB_MAILCATCHER))
-		tell(room, HUB_MAILCATCHER, mailcatcher_added(entry));
-	if (stream_wanted(room, HUB_MAILHOG)) {
-		json_t *message = mailhog_message(web, room->inbox, entry);
-
-		if (message != NULL)
-			tell(room, HUB_MAILHOG, message);
-	}
+	if (feed_wanted(room, HUB_MAILPIT) && (event = summary_of(entry)) != NULL)
+		tell_mailpit(room, "new", event);
+	if (feed_wanted(room, HUB_MAILCATCHER) && (event = mailcatcher_added(entry)) != NULL)
+		tell(room, HUB_MAILCATCHER, event);
+	if (feed_wanted(room, HUB_MAILHOG) &&
+	    (event = mailhog_added(room->hub->web->reader, entry)) != NULL)
+		tell(room, HUB_MAILHOG, event);
 }
 
 static void tell_stats(struct room *room, const struct inbox_counts *counts)
@@ -88,7 +100,7 @@ static void take_news(struct room *room)
 	size_t count;
 
 	room->news_at = now_of(room) + NEWS_EVERY;
-	if (list_empty(&room->streams)) {
+	if (list_empty(&room->feeds)) {
 		room->told = room->newest;
 		return;
 	}
@@ -176,12 +188,12 @@ struct room *hub_room(struct web *web, uint32_t inbox)
 		room = memory_new(sizeof(*room));
 		room->hub = hub;
 		room->inbox = inbox;
-		list_init(&room->streams);
+		list_init(&room->feeds);
 		list_init(&room->waits);
 		timer_init(&room->timer, web->loop, room_turn, room);
 		list_append(&hub->rooms, &room->link);
 	}
-	if (list_empty(&room->streams) && list_empty(&room->waits)) {
+	if (list_empty(&room->feeds) && list_empty(&room->waits)) {
 		/* Nobody listened: what happened meanwhile is no news. */
 		reader_inbox_counts(web->reader, inbox, &counts);
 		room->told = room->newest = counts.last_sequence;
@@ -195,7 +207,7 @@ static void news_arrived(void *context, uint32_t inbox, uint64_t last_sequence)
 	struct hub *hub = context;
 	struct room *room = room_find(hub, inbox);
 
-	if (room == NULL || (list_empty(&room->streams) && list_empty(&room->waits)))
+	if (room == NULL || (list_empty(&room->feeds) && list_empty(&room->waits)))
 		return;
 	if (last_sequence <= room->newest)
 		return;
@@ -210,7 +222,7 @@ static void retired_arrived(void *context, uint32_t inbox, uint64_t last_sequenc
 	struct room *room = room_find(context, inbox);
 
 	(void)last_sequence;
-	if (room == NULL || list_empty(&room->streams))
+	if (room == NULL || list_empty(&room->feeds))
 		return;
 	room->prune_due = room->counts_due = true;
 	room_turn(room);
@@ -222,7 +234,7 @@ static struct room *room_to_tell(struct web *web, uint32_t inbox)
 {
 	struct room *room = web->hub == NULL ? NULL : room_find(web->hub, inbox);
 
-	if (room == NULL || list_empty(&room->streams))
+	if (room == NULL || list_empty(&room->feeds))
 		return NULL;
 	room->counts_due = true;
 	return room;
@@ -283,7 +295,7 @@ void hub_deleted(struct web *web, uint32_t inbox, const uint64_t *ids, const uin
 
 	if (room == NULL)
 		return;
-	for (size_t i = 0; stream_wanted(room, HUB_MAILCATCHER) && i < count; i++)
+	for (size_t i = 0; feed_wanted(room, HUB_MAILCATCHER) && i < count; i++)
 		tell(room, HUB_MAILCATCHER, mailcatcher_removed(sequences[i]));
 	tell_each(room, "delete", ids, count, NULL, NULL);
 }
@@ -295,7 +307,7 @@ void hub_truncated(struct web *web, uint32_t inbox)
 	if (room == NULL)
 		return;
 	tell_mailpit(room, "truncate", json_null());
-	if (stream_wanted(room, HUB_MAILCATCHER))
+	if (feed_wanted(room, HUB_MAILCATCHER))
 		tell(room, HUB_MAILCATCHER, mailcatcher_cleared());
 	room_turn(room);
 }
@@ -323,7 +335,7 @@ static void beat(void *context)
 	struct hub *hub = context;
 
 	for (struct list *node = hub->rooms.next; node != &hub->rooms; node = node->next)
-		stream_heartbeat(list_entry(node, struct room, link));
+		feed_heartbeat(list_entry(node, struct room, link));
 	timer_start(&hub->heartbeat, HEARTBEAT);
 }
 
@@ -353,7 +365,7 @@ void hub_stop(struct web *web)
 		struct room *room = list_entry(node, struct room, link);
 
 		wait_end_all(room);
-		stream_end_all(room);
+		feed_end_all(room);
 		timer_stop(&room->timer);
 	}
 }

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "net/loop.h"
 #include "web/guard.h"
+#include "web/release.h"
 #include "web/router.h"
 #include "web/web.h"
 
@@ -63,6 +64,8 @@ struct web {
 	char *token;       /* NULL: /relay/v1 is on the control socket alone */
 	struct sessions sessions;
 	struct faults *faults; /* NULL: none were asked for */
+	struct hub *hub; /* NULL before the start */
+	struct releases releases;
 };
 
 /* ---- client.c: one connection, counted and bounded ---------------------------- */
@@ -100,6 +103,9 @@ extern const struct way control_ways[];
 extern const struct way mailpit_ways[];
 extern const struct way fault_ways[];
 extern const struct way session_ways[];
+extern const struct way events_ways[];
+extern const struct way send_ways[];
+extern const struct way metrics_ways[];
 
 /* ---- answer.c ------------------------------------------------------------------------ */
 

@@ -31,6 +31,9 @@ static const struct way *const families[] = {
 	mailpit_ways,
 	fault_ways,
 	session_ways,
+	events_ways,
+	send_ways,
+	metrics_ways,
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "web/hub.h"
 #include "web/private.h"
 
 /* The operator's programs; each asks one thing and goes. */
@@ -49,6 +50,7 @@ static void stop_arrived(struct channel_item *item, void *receiver)
 	free(item);
 	web->stopping = true;
 	end_streams(web);
+	hub_stop(web);
 	loop_stop(web->loop);
 }
 
@@ -103,12 +105,14 @@ int web_start(struct web **web_r, const struct web_options *options, struct byte
 	*web_r = web;
 	web->options = *options;
 	list_init(&web->calls);
+	releases_start(web);
 	web->started_us = clock_monotonic(options->clock);
 	web->loop = loop_new(options->clock);
 	web->channel = channel_new(web);
 	loop_attach(web->loop, web->channel);
 	web->reader = reader_new(options->spool);
 	jobs_start(web);
+	hub_start(web);
 	if (serve(web, error) < 0)
 		return -1;
 	rc = pthread_create(&web->thread, NULL, web_main, web);
@@ -144,12 +148,15 @@ void web_free(struct web **web_p)
 	web->stopping = true;
 	channel_receive(web->channel);
 	jobs_stop(web);
+	hub_stop(web);
 	face_close(&web->tcp);
 	face_close(&web->control);
 	/* What never came back has nobody any more who could bring it. */
 	list_each(node, after, &web->calls) call_end(list_entry(node, struct call, link));
 	/* Freed connections are finished by one more turn of the loop. */
 	event_base_loop(loop_base(web->loop), EVLOOP_NONBLOCK);
+	hub_free(web);
+	releases_free(web);
 	auth_free(&web->auth);
 	sessions_release(&web->sessions);
 	faults_free(&web->faults);

@@ -38,6 +38,7 @@ struct web_options {
 	const uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */
 	struct spool *spool;
 	const struct router *router;
+	const struct intake *intake; /* of messages that are sent here */
 	const struct clock *clock;
 	/* Orders; they come back on order->home, which is the web thread's channel. */
 	void (*order)(void *context, struct relay_order *order);
@@ -60,6 +61,9 @@ void web_stop(struct web *web);
 /* From any thread until web_free(): a session that failed, for those who look what went wrong.
  * Takes the record. */
 void web_session_failed(struct web *web, struct session_record *record);
+/* The same: what became of a recipient of a message that was released. `state` is a constant. */
+void web_release_told(struct web *web, uint64_t id, const char *recipient, const char *state,
+                      const char *reply);
 void web_free(struct web **web);
 
 #endif

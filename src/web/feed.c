@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* stream.c - a client that is told of events: the handshake, and its connection from then on.
+/* feed.c - a client that is told of events: the handshake, and its connection from then on.
  *
  * evhttp gives up the connection once the request is read: its callbacks are replaced, and what is
  * written is ours, WebSocket frames or the lines of an event stream that ends with the connection.
@@ -7,6 +7,7 @@
  */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +16,20 @@
 
 #include "base/memory.h"
 #include "web/hub.h"
+#include "web/private.h"
 #include "web/websocket.h"
 
-#define STREAMS_MAX 200 /* clients at a time: pages and tests of one developer, and then some */
+#define FEEDS_MAX 200 /* clients at a time: pages and tests of one developer, and then some */
 #define OUTPUT_MAX  (256 * 1024) /* octets that wait for a client */
 #define WRITE_SECS  30           /* for a client that takes nothing */
 #define INPUT_MAX   (2 * WEBSOCKET_CLIENT_MAX)
 /* Where browsers begin again after a break, milliseconds. */
 #define RETRY_MS    2000
 
-struct stream {
+struct feed {
 	struct list link;
 	struct room *room;
-	struct evhttp_connection *connection;
+	struct call *call;
 	struct bufferevent *socket;
 	enum hub_shape shape;
 	bool websocket;
@@ -37,13 +39,16 @@ struct stream {
 
 /* ---- the end ------------------------------------------------------------------- */
 
-static void stream_free(struct stream *s)
+static void feed_free(struct feed *s)
 {
+	struct call *call = s->call;
+
 	list_remove(&s->link);
-	s->room->hub->streams--;
+	s->room->hub->feeds--;
 	bufferevent_setcb(s->socket, NULL, NULL, NULL, NULL);
-	evhttp_connection_free(s->connection); /* with its request */
 	free(s);
+	evhttp_connection_free(call->client->http); /* with its request */
+	call_end(call);
 }
 
 /* Gone, or it took nothing for too long. */
@@ -51,24 +56,24 @@ static void happened(struct bufferevent *socket, short what, void *context)
 {
 	(void)socket;
 	(void)what;
-	stream_free(context);
+	feed_free(context);
 }
 
 static void written(struct bufferevent *socket, void *context)
 {
-	struct stream *s = context;
+	struct feed *s = context;
 
 	(void)socket;
 	if (s->closing)
-		stream_free(s);
+		feed_free(s);
 }
 
-static void write_out(struct stream *s, struct span octets)
+static void write_out(struct feed *s, struct span octets)
 {
 	bufferevent_write(s->socket, octets.data, octets.length);
 }
 
-static void stream_close(struct stream *s, enum websocket_status status)
+static void feed_close(struct feed *s, enum websocket_status status)
 {
 	struct bytes frame = { 0 };
 
@@ -81,12 +86,12 @@ static void stream_close(struct stream *s, enum websocket_status status)
 
 /* ---- what clients say ---------------------------------------------------------- */
 
-static void frame_arrived(struct stream *s, const struct websocket_frame *frame)
+static void frame_arrived(struct feed *s, const struct websocket_frame *frame)
 {
 	struct bytes answer = { 0 };
 
 	if (frame->opcode == WEBSOCKET_CLOSE)
-		stream_close(s, WEBSOCKET_NORMAL);
+		feed_close(s, WEBSOCKET_NORMAL);
 	if (frame->opcode != WEBSOCKET_PING)
 		return;
 	websocket_put(&answer, WEBSOCKET_PONG, span_of(frame->payload, frame->length));
@@ -94,7 +99,7 @@ static void frame_arrived(struct stream *s, const struct websocket_frame *frame)
 	bytes_release(&answer);
 }
 
-static void frames_take(struct stream *s, struct evbuffer *input)
+static void frames_take(struct feed *s, struct evbuffer *input)
 {
 	struct websocket_frame frame;
 	enum websocket_status status;
@@ -107,7 +112,7 @@ static void frames_take(struct stream *s, struct evbuffer *input)
 		rc = websocket_take(span_of(evbuffer_pullup(input, -1), length), &frame, &taken,
 		                    &status);
 		if (rc < 0)
-			stream_close(s, status);
+			feed_close(s, status);
 		if (rc != 1)
 			return;
 		evbuffer_drain(input, taken);
@@ -117,7 +122,7 @@ static void frames_take(struct stream *s, struct evbuffer *input)
 
 static void said(struct bufferevent *socket, void *context)
 {
-	struct stream *s = context;
+	struct feed *s = context;
 	struct evbuffer *input = bufferevent_get_input(socket);
 
 	s->asked = false;
@@ -127,32 +132,32 @@ static void said(struct bufferevent *socket, void *context)
 		evbuffer_drain(input, evbuffer_get_length(input));
 	/* Pings without end whose answers nobody reads. */
 	if (evbuffer_get_length(bufferevent_get_output(socket)) > OUTPUT_MAX)
-		stream_free(s);
+		feed_free(s);
 }
 
 /* ---- telling ------------------------------------------------------------------- */
 
-bool stream_wanted(const struct room *room, enum hub_shape shape)
+bool feed_wanted(const struct room *room, enum hub_shape shape)
 {
-	for (struct list *node = room->streams.next; node != &room->streams; node = node->next)
-		if (list_entry(node, struct stream, link)->shape == shape)
+	for (struct list *node = room->feeds.next; node != &room->feeds; node = node->next)
+		if (list_entry(node, struct feed, link)->shape == shape)
 			return true;
 	return false;
 }
 
-static void send_or_drop(struct stream *s, struct span octets)
+static void send_or_drop(struct feed *s, struct span octets)
 {
 	size_t waiting = evbuffer_get_length(bufferevent_get_output(s->socket));
 
 	if (s->closing)
 		return;
 	if (waiting > 0 && waiting + octets.length > OUTPUT_MAX)
-		stream_free(s);
+		feed_free(s);
 	else
 		write_out(s, octets);
 }
 
-void stream_tell(struct room *room, enum hub_shape shape, struct span json)
+void feed_tell(struct room *room, enum hub_shape shape, struct span json)
 {
 	struct bytes frame = { 0 }, lines = { 0 };
 	struct list *node, *after;
@@ -161,9 +166,9 @@ void stream_tell(struct room *room, enum hub_shape shape, struct span json)
 	bytes_append_text(&lines, "data: ");
 	bytes_append_span(&lines, json);
 	bytes_append_text(&lines, "\n\n");
-	list_each(node, after, &room->streams)
+	list_each(node, after, &room->feeds)
 	{
-		struct stream *s = list_entry(node, struct stream, link);
+		struct feed *s = list_entry(node, struct feed, link);
 
 		if (s->shape == shape)
 			send_or_drop(s, bytes_span(s->websocket ? &frame : &lines));
@@ -173,18 +178,18 @@ void stream_tell(struct room *room, enum hub_shape shape, struct span json)
 }
 
 /* A browser answers pings; an event stream only shows by its errors that nobody is there. */
-void stream_heartbeat(struct room *room)
+void feed_heartbeat(struct room *room)
 {
 	struct bytes ping = { 0 };
 	struct list *node, *after;
 
 	websocket_put(&ping, WEBSOCKET_PING, span_of(NULL, 0));
-	list_each(node, after, &room->streams)
+	list_each(node, after, &room->feeds)
 	{
-		struct stream *s = list_entry(node, struct stream, link);
+		struct feed *s = list_entry(node, struct feed, link);
 
 		if (s->websocket && (s->asked || s->closing)) {
-			stream_free(s);
+			feed_free(s);
 			continue;
 		}
 		s->asked = true;
@@ -193,19 +198,21 @@ void stream_heartbeat(struct room *room)
 	bytes_release(&ping);
 }
 
-void stream_end_all(struct room *room)
+void feed_end_all(struct room *room)
 {
 	struct list *node, *after;
 
-	list_each(node, after, &room->streams)
+	list_each(node, after, &room->feeds)
 	{
-		struct stream *s = list_entry(node, struct stream, link);
+		struct feed *s = list_entry(node, struct feed, link);
 
 		if (s->websocket && !s->closing)
-			stream_close(s, WEBSOCKET_GOING_AWAY);
+			feed_close(s, WEBSOCKET_GOING_AWAY);
 		/* The loop has ended: what the socket takes now is all it gets. */
-		evbuffer_write(bufferevent_get_output(s->socket), bufferevent_getfd(s->socket));
-		stream_free(s);
+		if (s->call->client->face->tls == NULL)
+			evbuffer_write(bufferevent_get_output(s->socket),
+			               bufferevent_getfd(s->socket));
+		feed_free(s);
 	}
 }
 
@@ -228,23 +235,18 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-static const char *field(struct evhttp_request *request, const char *name)
+bool feed_is_upgrade(const struct call *call)
 {
-	return evhttp_find_header(evhttp_request_get_input_headers(request), name);
+	return call->method == EVHTTP_REQ_GET &&
+	       has_word(call_header(call, "Upgrade"), "websocket") &&
+	       has_word(call_header(call, "Connection"), "upgrade");
 }
 
-bool stream_is_upgrade(struct evhttp_request *request)
+/* The answer's head. Fields that guard what mail contains go along. -1: the request is refused. */
+static int head_make(struct call *call, bool websocket, struct bytes *head)
 {
-	return evhttp_request_get_command(request) == EVHTTP_REQ_GET &&
-	       has_word(field(request, "Upgrade"), "websocket") &&
-	       has_word(field(request, "Connection"), "upgrade");
-}
-
-/* The answer's head. Fields that the guard has set go along. -1: the request is refused. */
-static int head_make(struct evhttp_request *request, bool websocket, struct bytes *head)
-{
-	const char *key = field(request, "Sec-WebSocket-Key");
-	const struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	const char *key = call_header(call, "Sec-WebSocket-Key");
+	const struct evkeyvalq *headers = evhttp_request_get_output_headers(call->request);
 	struct evkeyval *header;
 
 	if (websocket) {
@@ -255,29 +257,29 @@ static int head_make(struct evhttp_request *request, bool websocket, struct byte
 		bytes_append_text(head, "\r\n\r\n");
 		return 0;
 	}
-	bytes_append_text(head, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-	                        "Cache-Control: no-store\r\nConnection: close\r\n");
+	answer_header(call, "Connection", "close");
+	answer_header(call, "Content-Type", "text/event-stream");
+	bytes_append_text(head, "HTTP/1.1 200 OK\r\n");
 	TAILQ_FOREACH(header, headers, next)
-	if (strcasecmp(header->key, "Connection") != 0 &&
-	    strcasecmp(header->key, "Cache-Control") != 0)
-		bytes_printf(head, "%s: %s\r\n", header->key, header->value);
+	bytes_printf(head, "%s: %s\r\n", header->key, header->value);
 	bytes_printf(head, "\r\nretry: %d\n\n", RETRY_MS);
 	return 0;
 }
 
-static void take_over(struct room *room, struct evhttp_request *request, enum hub_shape shape,
-                      bool websocket, struct span head)
+static void take_over(struct room *room, struct call *call, enum hub_shape shape, bool websocket,
+                      struct span head)
 {
 	static const struct timeval patience = { .tv_sec = WRITE_SECS };
-	struct stream *s = memory_new(sizeof(*s));
+	struct feed *s = memory_new(sizeof(*s));
 
 	s->room = room;
 	s->shape = shape;
 	s->websocket = websocket;
-	s->connection = evhttp_request_get_connection(request);
-	s->socket = evhttp_connection_get_bufferevent(s->connection);
-	list_append(&room->streams, &s->link);
-	room->hub->streams++;
+	s->call = call;
+	s->socket = call->client->bev;
+	list_append(&room->feeds, &s->link);
+	room->hub->feeds++;
+	client_take(call->client);
 	bufferevent_setcb(s->socket, said, written, happened, s);
 	bufferevent_set_timeouts(s->socket, NULL, &patience);
 	bufferevent_setwatermark(s->socket, EV_READ, 0, INPUT_MAX);
@@ -287,28 +289,37 @@ static void take_over(struct room *room, struct evhttp_request *request, enum hu
 	said(s->socket, s);
 }
 
-void stream_open(struct web *web, struct evhttp_request *request, uint32_t inbox,
-                 enum hub_shape shape)
+void feed_open(struct call *call, enum hub_shape shape)
 {
-	bool websocket = stream_is_upgrade(request);
-	const char *version = field(request, "Sec-WebSocket-Version");
-	struct room *room = hub_room(web, inbox);
+	bool websocket = feed_is_upgrade(call);
+	const char *version = call_header(call, "Sec-WebSocket-Version");
+	struct hub *hub = call->web->hub;
 	struct bytes head = { 0 };
 
-	if (room->hub->streams >= STREAMS_MAX) {
-		web_answer_error(request, 503, "%d clients are told of events already",
-		                 STREAMS_MAX);
-	} else if (!websocket && !has_word(field(request, "Accept"), "text/event-stream")) {
-		web_answer_error(request, 400,
-		                 "connect by WebSocket, or with Accept: text/event-stream");
+	if (hub->feeds >= FEEDS_MAX) {
+		answer_text(call, 503, "%d clients are told of events already", FEEDS_MAX);
+	} else if (call->head ||
+	           (!websocket && !has_word(call_header(call, "Accept"), "text/event-stream"))) {
+		answer_text(call, 400, "connect by WebSocket, or with Accept: text/event-stream");
 	} else if (websocket && (version == NULL || strcmp(version, "13") != 0)) {
-		evhttp_add_header(evhttp_request_get_output_headers(request),
-		                  "Sec-WebSocket-Version", "13");
-		web_answer_error(request, 426, "the version of WebSocket is 13");
-	} else if (head_make(request, websocket, &head) < 0) {
-		web_answer_error(request, 400, "Sec-WebSocket-Key is none");
+		answer_header(call, "Sec-WebSocket-Version", "13");
+		answer_text(call, 426, "the version of WebSocket is 13");
+	} else if (head_make(call, websocket, &head) < 0) {
+		answer_text(call, 400, "Sec-WebSocket-Key is none");
 	} else {
-		take_over(room, request, shape, websocket, bytes_span(&head));
+		take_over(hub_room(call->web, call->inbox), call, shape, websocket,
+		          bytes_span(&head));
 	}
 	bytes_release(&head);
 }
+
+static void handle_events(struct call *call)
+{
+	feed_open(call, HUB_MAILPIT);
+}
+
+const struct way events_ways[] = {
+	{ EVHTTP_REQ_GET, "/api/events", handle_events, 0 },
+	{ EVHTTP_REQ_GET, "/api/v1/wait", wait_handle, 0 },
+	WAYS_END,
+};
