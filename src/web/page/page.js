@@ -33,7 +33,7 @@ const SIDE_PAUSE_MS = 500;
 const ASK_FROM = 10;
 
 const picked = new Set();
-let settings = {};          // api/v1/webui
+let settings = null;        // api/v1/webui; null: not here yet
 let inboxes = [];
 let tags = {};              // name -> number of messages
 let failedSessions = 0;
@@ -83,15 +83,15 @@ function showState() {
 	const { query, total, unread, all, loaded } = messages;
 	// What is asked for is here within moments: words that come and go in between help nobody.
 	if (loaded || picked.size > 0)
-		tools.show({ query, total, unread, picked: picked.size, mayRemoveAll: !settings.HideDeleteAllButton });
+		tools.show({ query, total, unread, picked: picked.size, mayRemoveAll: !settings?.HideDeleteAllButton });
 	side.show({ inboxes, tags, query, all, unread, failed: failedSessions });
 	const inbox = currentInbox();
-	const name = [settings.Label, inbox === "default" ? null : inbox].filter(Boolean).join(" \u00b7 ");
+	const name = [settings?.Label, inbox === "default" ? null : inbox].filter(Boolean).join(" \u00b7 ");
 	setText(byId("label"), name);
 	byId("label").hidden = name === "";
 	document.title = `${unread > 0 ? `(${unread}) ` : ""}${name ? `${name} \u00b7 ` : ""}Penstock`;
 	byId("icon").setAttribute("href", unread > 0 ? "page/icon-unread.svg" : "page/icon.svg");
-	if (loaded)
+	if (loaded && settings !== null)
 		showNothing(total === 0);
 }
 
@@ -108,12 +108,15 @@ function showNothing(empty) {
 }
 
 async function loadSide() {
-	const [info, boxes, all] = await Promise.all([
-		api.info().catch(() => null), api.inboxes().catch(() => []), api.sessions().catch(() => [])]);
+	const [info, boxes] = await Promise.all([api.info().catch(() => null), api.inboxes().catch(() => [])]);
 	if (info !== null)
 		tags = info.Tags ?? {};
 	inboxes = boxes;
-	failedSessions = all.length;
+	showState();
+}
+
+async function countFailed() {
+	failedSessions = (await api.sessions().catch(() => [])).length;
 	showState();
 }
 
@@ -337,7 +340,7 @@ function tag() {
 
 function release() {
 	if (reader.message !== null)
-		openRelease(reader.message, settings.MessageRelay, () => reader.refresh().catch(() => {}));
+		openRelease(reader.message, settings?.MessageRelay, () => reader.refresh().catch(() => {}));
 }
 
 function sessions() {
@@ -436,6 +439,7 @@ function listen() {
 				messages.reload().catch(complain);
 			wasLive = true;
 			loadSide();
+			countFailed();
 		}
 	});
 	events.addEventListener("mail-new", ({ detail: summary }) => {
@@ -478,7 +482,7 @@ function listen() {
 	events.addEventListener("mail-error", ({ detail }) => {
 		if (detail?.Message)
 			complain(`SMTP: ${detail.Message}`);
-		sideSoon();
+		countFailed();
 	});
 }
 
@@ -511,9 +515,10 @@ async function start() {
 	});
 	listen();
 	events.start();
-	settings = await api.settings().catch(() => ({}));
 	box.show(route.query);
-	await messages.open(route.query).catch(complain);
+	const opened = messages.open(route.query).catch(complain);
+	settings = await api.settings().catch(() => ({}));
+	await opened;
 	showState();
 	list.focus();
 	if (route.id)

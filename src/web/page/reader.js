@@ -9,7 +9,7 @@ import { button, byId, h, icon } from "./dom.js";
 import { copy } from "./say.js";
 import { remember, remembered } from "./settings.js";
 import { TagEditor } from "./tags.js";
-import { ago, count, fullTime, isWebLink, messageTime, personFull, personName, size, visible } from "./text.js";
+import { count, fullTime, isWebLink, lately, messageTime, personFull, personName, size, visible } from "./text.js";
 import { TABS } from "./views.js";
 
 const PEOPLE_SHOWN = 12;
@@ -171,7 +171,7 @@ export class Reader {
 		return h("dl", { class: "mail-people" },
 			rows.map(([name, people]) => fact(name, this.#addresses(people))),
 			fact("Date", h("span", { title: fullTime(message.Date) }, messageTime(message.Date)),
-				h("span", { class: "faint" }, ` ${ago(message.Date)}, ${size(message.Size)}`)),
+				h("span", { class: "faint" }, ` \u00b7 ${[lately(message.Date), size(message.Size)].filter(Boolean).join(" \u00b7 ")}`)),
 			envelope && fact("Envelope", h("span", { class: "mail-envelope" },
 				`${visible(envelope.From) || "<>"} \u2192 ${(envelope.To ?? []).slice(0, PEOPLE_SHOWN).map(visible).join(", ")}`
 				+ (envelope.To?.length > PEOPLE_SHOWN ? ` and ${envelope.To.length - PEOPLE_SHOWN} more` : ""))),

@@ -71,7 +71,7 @@ export class Side {
 				this.#entry({ name: "clip", text: "With files", query: "has:attachment", active: query })),
 			...this.#tags(tags, query),
 			h("div", { class: "side-group side-last" },
-				this.#command("howToSend", "send", "How to send mail here"),
+				this.#command("howToSend", "send", "How to send"),
 				this.#command("sessions", "warning", "Failed sessions",
 					failed > 0 && h("span", { class: "side-count warn" }, number(failed)))));
 		if (focused)

@@ -68,6 +68,12 @@ export function ago(time, now = new Date()) {
 	return (date.getFullYear() === now.getFullYear() ? formats.day : formats.date).format(date);
 }
 
+// "5 min ago", as long as that says more than the time itself.
+export function lately(time) {
+	const said = ago(time);
+	return said === "now" ? "just now" : said.endsWith(" min") ? `${said} ago` : "";
+}
+
 export function fullTime(time) {
 	const date = parsed(time);
 	return date === null ? visible(time) : formats.full.format(date);
