@@ -189,6 +189,7 @@ static void stop_timers(struct connection *c)
 {
 	timer_stop(&c->patience);
 	timer_stop(&c->depart);
+	timer_stop(&c->wrote);
 	timer_stop(&c->age);
 }
 
@@ -340,6 +341,11 @@ static void on_depart(void *context)
 		connection_advance(c);
 }
 
+static void on_wrote(void *context)
+{
+	outgoing_wrote(context);
+}
+
 static void on_age(void *context)
 {
 	struct connection *c = context;
@@ -366,6 +372,7 @@ static struct connection *make(const struct transport *transport,
 	c->begun_us = loop_now(transport->loop);
 	timer_init(&c->patience, transport->loop, on_patience, c);
 	timer_init(&c->depart, transport->loop, on_depart, c);
+	timer_init(&c->wrote, transport->loop, on_wrote, c);
 	timer_init(&c->age, transport->loop, on_age, c);
 	return c;
 }

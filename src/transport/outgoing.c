@@ -60,6 +60,9 @@ static void write_command(struct connection *c, struct flight *f, struct bytes *
 	connection_write(c, line->data, line->length);
 	if (step == 0) {
 		t->mail_written_us = loop_now(c->transport->loop);
+		f->turn = loop_turns(c->transport->loop);
+		if (!timer_running(&c->wrote))
+			timer_start(&c->wrote, 0);
 		connection_expect(c, EXPECT_MAIL, f, 0);
 	} else if (step <= t->count) {
 		connection_expect(c, EXPECT_RCPT, f, step - 1);
@@ -67,6 +70,19 @@ static void write_command(struct connection *c, struct flight *f, struct bytes *
 		connection_expect(c, EXPECT_DATA, f, 0);
 	}
 	f->due++;
+}
+
+/* What was given to the stream leaves at the end of the turn. A limit counts from then, never from
+ * before: some ms early, again and again, would be messages too many. */
+void outgoing_wrote(struct connection *c)
+{
+	unsigned long turn = loop_turns(c->transport->loop);
+
+	for (struct flight *f = c->flights; f != NULL; f = f->next)
+		if (f->turn < turn)
+			flight_date(c, f);
+		else if (!f->dated && !timer_running(&c->wrote))
+			timer_start(&c->wrote, 0);
 }
 
 /* Whether the content may follow an envelope of which not all is answered. */

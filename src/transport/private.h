@@ -121,16 +121,18 @@ struct flight {
 	struct transaction *t;
 	struct flight *next;
 	enum flight_phase phase;
-	size_t step;      /* of the next command: 0 MAIL, 1..count RCPT, then DATA or BDAT */
-	size_t due;       /* replies */
-	size_t answered;  /* recipients */
-	size_t accepted;  /* recipients */
-	bool mailed;      /* MAIL was accepted */
-	bool refused;     /* MAIL, DATA or the content was: t->reply says how */
-	uint64_t body_at; /* our output when the body began */
-	uint64_t dot_at;  /* our output with the last of the content; 0: not written */
-	bool chunk;       /* BDAT n LAST, not DATA */
-	uint64_t left;    /* octets of the chunk not yet written */
+	size_t step;        /* of the next command: 0 MAIL, 1..count RCPT, then DATA or BDAT */
+	size_t due;         /* replies */
+	size_t answered;    /* recipients */
+	size_t accepted;    /* recipients */
+	bool dated;         /* it is known when MAIL was written: */
+	unsigned long turn; /* at the end of this turn of the loop */
+	bool mailed;        /* MAIL was accepted */
+	bool refused;       /* MAIL, DATA or the content was: t->reply says how */
+	uint64_t body_at;   /* our output when the body began */
+	uint64_t dot_at;    /* our output with the last of the content; 0: not written */
+	bool chunk;         /* BDAT n LAST, not DATA */
+	uint64_t left;      /* octets of the chunk not yet written */
 	struct dot_encoder dots;
 };
 
@@ -184,6 +186,7 @@ struct connection {
 	struct expects expects;
 	struct timer patience; /* for what is due next; idle */
 	struct timer depart;   /* for the next transaction */
+	struct timer wrote;    /* after the turn in which MAIL was written */
 	struct timer age;
 	struct guard *guards;
 
@@ -282,11 +285,14 @@ bool transactions_write(struct connection *c);
 /* The same, and tells. */
 bool transactions_advance(struct connection *c); /* alive */
 /* The last octets of a flight, as EXPECT_DOT, EXPECT_EMPTY_DOT or EXPECT_BDAT. */
+void outgoing_wrote(struct connection *c); /* what was to be, in the turn before */
 void outgoing_end(struct connection *c, struct flight *f, enum expect_kind kind,
                   const struct bytes *octets);
 
 /* transaction.c */
 /* Nobody takes the content, and every reply that says so is here. */
+/* Its MAIL was written before now. */
+void flight_date(const struct connection *c, struct flight *f);
 bool flight_failed(const struct flight *f);
 /* Gives every recipient the peer's words ... */
 void transaction_settle(struct transaction *t);

@@ -73,12 +73,21 @@ void transaction_settle_without(struct transaction *t, enum transaction_end end,
 
 /* Flights */
 
+void flight_date(const struct connection *c, struct flight *f)
+{
+	if (f->dated || f->t->mail_written_us == 0)
+		return;
+	f->t->mail_written_us = loop_now(c->transport->loop);
+	f->dated = true;
+}
+
 /* Takes the first flight apart; its transaction is the caller's. */
 static struct transaction *flight_shift(struct connection *c)
 {
 	struct flight *f = c->flights;
 	struct transaction *t = f->t;
 
+	flight_date(c, f);
 	c->flights = f->next;
 	if (c->flights == NULL)
 		c->flights_last = NULL;

@@ -3,8 +3,9 @@
 
 At 100/s, to a sink that answers at once: how soon a message of a higher priority leaves, and one of another
 sender at the same priority, also right after a restart; then, with the bulk provider dead, accept
-and relay throughput in turns with a daemon whose queue is empty, and what is written meanwhile. The first
-argument scales the million (default 0.05), further ones choose parts: turns dead throughput.
+and relay throughput in turns with a daemon whose queue is empty, and what is written meanwhile. First a
+minute of a queue at 1000/s. The first argument scales the million (default 0.05), further ones choose
+parts: turns dead throughput minute.
 """
 
 import json
@@ -27,13 +28,13 @@ sys.path.insert(0, os.path.join(SOURCE, "tests/lib"))
 from penstock import Penstockd, wait_until      # noqa: E402
 
 SCALE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.05
-PARTS = sys.argv[2:] or ["turns", "dead", "throughput"]
+PARTS = sys.argv[2:] or ["turns", "dead", "throughput", "minute"]
 QUEUED = int(1_000_000 * SCALE)
 BULK_RATE = 100         # a second
 SAMPLES = 100
 ROUNDS = 7
 ROUND_MESSAGES = 20_000
-DEAD_SECONDS = 30
+DEAD_SECONDS = 60
 SIZE = 512              # octets of a message
 
 
@@ -208,6 +209,28 @@ def throughput(loaded, loaded_sink, empty, empty_sink):
     say("", loaded.memory())
 
 
+def minute(directory):
+    """A rate is used: how many leave in a minute, and the most in any second, as the sink read them."""
+    os.mkdir(directory)
+    with sinks(directory, "sink") as (sink,):
+        provider = 'rate = { "1000/s" } messages-per-connection = 100000'
+        with Penstockd(BUILD, directory, relay_to=sink.port, provider=provider) as daemon:
+            load(daemon.port, 65_000, "load@example.com")
+            times = []
+            while not times or times[-1] - times[0] < 62:
+                times += [when for when, _ in sink.news()]
+                time.sleep(0.1)
+    times.sort()
+    began = times[0] + 1
+    in_minute = sum(began <= when < began + 60 for when in times)
+    first = most = 0
+    for last, when in enumerate(times):
+        while when - times[first] >= 1:
+            first += 1
+        most = max(most, last - first + 1)
+    say("1000/s", f"{in_minute} in a minute (wanted 59400 and more), at most {most} read in a second")
+
+
 def closed_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -218,6 +241,10 @@ def main():
     say("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
     with tempfile.TemporaryDirectory(prefix="ps-queue-") as top, \
          sinks(top, "bulk", "other", "empty") as (bulk, other, empty_sink):
+        if "minute" in PARTS:
+            minute(os.path.join(top, "minute"))
+        if PARTS == ["minute"]:
+            return
         path = os.path.join(top, "full")
         with Daemon(path, bulk.port, other.port) as daemon:
             said = load(daemon.port, QUEUED, "load@bulk.test")

@@ -5,7 +5,8 @@
  * or comes, in the order in which the system saw it. MEDDLE_FAULT=FILE: once that is there, it
  * holds "CALL N ERRNO TIMES", and from the N-th CALL on so many fail; "CALL.done" is made beside it
  * when the first did. ERRNO 0 is a short write. MEDDLE_CLOCK=FILE holds 8 octets, microseconds that
- * are added to the wall clock. tests/lib/meddle.py is the other side.
+ * are added to the wall clock. MEDDLE_MAILS=FILE: for each MAIL that is sent two doubles, monotonic
+ * seconds before and after the call. tests/lib/meddle.py is the other side.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -42,7 +43,7 @@ struct entry {
 /* ---- the log ------------------------------------------------------------------------- */
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static int log_fd = -1;
+static int log_fd = -1, mails_fd = -1;
 static const char *fault_path;
 
 static bool is_spool(int fd)
@@ -219,6 +220,27 @@ EXPORT int ftruncate(int fd, off_t length)
 
 /* ---- sockets ------------------------------------------------------------------------- */
 
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void note_mails(const void *data, ssize_t length, double before)
+{
+	static const char mail[] = "MAIL FROM:<";
+	const double times[2] = { before, seconds_now() };
+	const char *at = data, *end = at + (length > 0 ? length : 0);
+
+	while ((at = memmem(at, (size_t)(end - at), mail, sizeof(mail) - 1)) != NULL) {
+		if (write(mails_fd, times, sizeof(times)) != sizeof(times))
+			abort();
+		at += sizeof(mail) - 1;
+	}
+}
+
 EXPORT ssize_t send(int fd, const void *data, size_t length, int flags)
 {
 	NEXT(send);
@@ -228,6 +250,13 @@ EXPORT ssize_t send(int fd, const void *data, size_t length, int flags)
 		length = length > 1 ? 1 : length;
 	}
 	note_reply(SENT, data, length);
+	if (mails_fd >= 0) {
+		double before = seconds_now();
+		ssize_t sent = next(fd, data, length, flags);
+
+		note_mails(data, sent, before);
+		return sent;
+	}
 	return next(fd, data, length, flags);
 }
 
@@ -296,6 +325,10 @@ __attribute__((constructor)) static void meddle_start(void)
 	int fd;
 
 	if (path != NULL && (log_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+		abort();
+	path = getenv("MEDDLE_MAILS");
+	if (path != NULL &&
+	    (mails_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0)
 		abort();
 	fault_path = getenv("MEDDLE_FAULT");
 	path = getenv("MEDDLE_CLOCK");

@@ -6,6 +6,8 @@
     meddle.fault("fdatasync", 3, errno.EIO)     # the third from now
     meddle.step(86400)                          # tomorrow
     for event in meddle.events(): ...
+    daemon = start(environment=meddle.timing())
+    for before, after in meddle.mails(): ...
 
 `Disk` replays the events and says what a power failure at one point may leave.
 """
@@ -25,6 +27,7 @@ class Meddle:
         self.log = os.path.join(directory, "meddle.log")
         self._fault = os.path.join(directory, "meddle.fault")
         self._clock = os.path.join(directory, "meddle.clock")
+        self._mails = os.path.join(directory, "meddle.mails")
         self.step(0)
         self.environment = {"LD_PRELOAD": os.path.join(build, "tests/lib/libmeddle.so"),
                             "MEDDLE_FAULT": self._fault, "MEDDLE_CLOCK": self._clock}
@@ -32,6 +35,15 @@ class Meddle:
     def recording(self):
         """The environment with the log of the spool."""
         return self.environment | {"MEDDLE_LOG": self.log}
+
+    def timing(self):
+        """The environment with a note of each MAIL that is sent."""
+        return self.environment | {"MEDDLE_MAILS": self._mails}
+
+    def mails(self):
+        """(before, after) the call that sent it, monotonic seconds, in order."""
+        with open(self._mails, "rb") as file:
+            return sorted(struct.iter_unpack("=dd", file.read()))
 
     def step(self, seconds):
         """How far the wall clock is off, from now on."""

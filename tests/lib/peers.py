@@ -15,14 +15,15 @@ def environment(peers):
 
 
 class SmtpSink:
-    """smtp-sink, which dumps each message to a file in the directory."""
+    """smtp-sink, which dumps each message to a file in the directory, if one is given."""
 
-    def __init__(self, peers, directory):
+    def __init__(self, peers, directory=None):
         self.directory = directory
         self.port = free_port()
         self._process = subprocess.Popen(
-            [os.path.join(os.path.abspath(peers), "bin/smtp-sink"), "-d", "message.",
-             f"127.0.0.1:{self.port}", "256"], cwd=directory)
+            [os.path.join(os.path.abspath(peers), "bin/smtp-sink"),
+             *(["-d", "message."] if directory else []), f"127.0.0.1:{self.port}", "256"],
+            cwd=directory)
 
     def __enter__(self):
         wait_until(lambda: answers(self.port), "smtp-sink answers")
