@@ -59,6 +59,8 @@ static const struct choice bounce_choices[] = {
 	{ "log", false, false },
 	{ NULL, 0, false },
 };
+/* The word for a duration of 0. */
+static const struct choice off_choices[] = { { "off", 0, false }, { NULL, 0, false } };
 static const struct choice balance_choices[] = {
 	{ "order", BALANCE_ORDER, false },
 	{ "weight", BALANCE_WEIGHT, false },
@@ -303,7 +305,8 @@ static const struct setting route_options[] = {
 	{ "rate-per-sender", SETTING_RATES, ROUTE(sender_rates), ROUTE(sender_rate_count), 0, 0,
 	  NULL, NULL },
 	{ "copy", SETTING_TEXT, ROUTE(copy), 0, 0, 0, NULL, NULL },
-	{ "delay-warning", SETTING_UNSUPPORTED, 0, 0, 0, 0, NULL, NULL },
+	{ "delay-warning", SETTING_DURATION, ROUTE(delay_warning_us), 0, SECONDS(1),
+	  365 * CLOCK_DAY, off_choices, "off" },
 	TABLE_END,
 };
 

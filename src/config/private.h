@@ -63,7 +63,7 @@ enum setting_kind {
 	SETTING_COUNT,    /* size_t */
 	SETTING_PRIORITY, /* int */
 	SETTING_SIZE,
-	SETTING_DURATION,
+	SETTING_DURATION,    /* its choices: the word for 0 */
 	SETTING_CHOICE,      /* an enum */
 	SETTING_CHOICE_FLAG, /* one word for false, one for true */
 	SETTING_VERIFY,      /* tls-verify: two fields of a provider */

@@ -123,7 +123,18 @@ static int read_duration(const struct setting *o, int64_t *us_r, const char *tex
 
 static int set_duration(const struct setting *o, void *target, const char *text, struct bytes *cure)
 {
-	return read_duration(o, &FIELD(int64_t, target, o->offset), text, cure);
+	int64_t *us = &FIELD(int64_t, target, o->offset);
+
+	if (o->choices == NULL)
+		return read_duration(o, us, text, cure);
+	if (strcmp(text, o->choices->name) == 0) {
+		*us = 0;
+		return 0;
+	}
+	if (read_duration(o, us, text, cure) == 0)
+		return 0;
+	bytes_printf(cure, ", or \"%s\"", o->choices->name);
+	return -1;
 }
 
 static int choose(const struct setting *o, const char *text, int *value_r, struct bytes *cure)
@@ -393,7 +404,10 @@ static void size_text(struct bytes *out, const struct setting *o, const void *ta
 
 static void duration_text(struct bytes *out, const struct setting *o, const void *target)
 {
-	duration_format(FIELD_CONST(int64_t, target, o->offset), out);
+	if (o->choices != NULL && FIELD_CONST(int64_t, target, o->offset) == 0)
+		bytes_append_text(out, o->choices->name);
+	else
+		duration_format(FIELD_CONST(int64_t, target, o->offset), out);
 }
 
 void setting_print(const struct setting *o, const void *target, struct bytes *out)

@@ -218,8 +218,9 @@ struct route_settings {
 	int64_t *retry_us; /* the last one repeats */
 	size_t retry_count;
 	int64_t expire_us;
-	int64_t stick_us;   /* after a failover, before going back */
-	struct rate *rates; /* of all its mail */
+	int64_t delay_warning_us; /* its sender is told after so long; 0: never */
+	int64_t stick_us;         /* after a failover, before going back */
+	struct rate *rates;       /* of all its mail */
 	size_t rate_count;
 	struct rate *sender_rates; /* of each login, else sender's domain */
 	size_t sender_rate_count;

@@ -516,6 +516,8 @@ static void attempt_grant(struct attempt *attempt)
 	}
 	attempt->state = ATTEMPT_GRANTED;
 	attempt->peer->granted++;
+	attempt->peer_is_silent =
+		!attempt->peer->facts.dsn && attempt->pool->provider->kind == PROVIDER_SMTP;
 	if (attempt->pool->provider->kind == PROVIDER_DISCARD)
 		discard_grant(relay, attempt->pool->provider, grant_new(attempt));
 	else

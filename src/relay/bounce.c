@@ -22,11 +22,18 @@ static size_t to_report(struct bounce_failure *out, const struct bounce_request 
 	size_t count = 0;
 
 	for (size_t i = 0; i < request->count; i++)
-		if (!(request->failures[i].to.notify & NOTIFY_NEVER) &&
-		    (request->failures[i].to.notify == NOTIFY_DEFAULT ||
-		     (request->failures[i].to.notify & NOTIFY_FAILURE)))
+		if (report_is_wanted(request->failures[i].report, request->failures[i].to.notify))
 			out[count++] = request->failures[i];
 	return count;
+}
+
+/* RFC 3461 4.3: only then RET is meant. */
+static bool has_failures(const struct bounce_failure *failures, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (failures[i].report == REPORT_FAILED)
+			return true;
+	return false;
 }
 
 /* What stands before it when it is sent, but for our Received field: the fields that it came
@@ -69,12 +76,12 @@ static void read_header(struct reader *reader, const struct message_facts *facts
 
 /* Returns whether it is the whole message; else its header section, or nothing. */
 static bool read_original(const struct bounce_maker *maker, struct reader *reader,
-                          const struct message_facts *facts, struct bytes *out)
+                          const struct message_facts *facts, bool failed, struct bytes *out)
 {
 	bool full = facts->ret == RET_FULL ||
 	            (facts->ret == RET_DEFAULT && maker->settings->bounce_full);
 
-	full = full && !facts->terms.require_tls; /* RFC 8689 5 */
+	full = full && failed && !facts->terms.require_tls; /* RFC 8689 5 */
 
 	if (full && facts->size <= RETURN_MAX && read_whole(reader, facts, out) == 0)
 		return true;
@@ -155,7 +162,7 @@ static struct put *make(const struct bounce_maker *maker, struct reader *reader,
 		           .failures = failures,
 		           .count = count };
 
-	dsn.full = read_original(maker, reader, facts, &original);
+	dsn.full = read_original(maker, reader, facts, has_failures(failures, count), &original);
 	dsn.original = bytes_span(&original);
 	dsn_format(&dsn, &put->body);
 	bytes_release(&original);

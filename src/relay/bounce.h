@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* bounce.h - the report of a failure (RFC 3461, 3464, 6522), built in a helper.
+/* bounce.h - the report of a failure, a delay or a relaying (RFC 3461, 3464, 6522), built in a
+ * helper.
  *
  * Never for a null reverse-path, never for a recipient with NOTIFY=NEVER. The report has
  * the null reverse-path itself, so it can never cause another.

@@ -113,7 +113,11 @@ static void append_orcpt(struct bytes *out, const char *orcpt)
 /* RFC 3463: what expired says so itself; else what was said, of the class of the reply. */
 static void status_of(const struct bounce_failure *f, char out[16])
 {
-	if (f->late)
+	if (f->report == REPORT_RELAYED && f->reply.enhanced.class != 2)
+		(void)snprintf(out, 16, "2.0.0");
+	else if (f->report == REPORT_DELAYED && (f->late || f->reply.enhanced.class != 4))
+		(void)snprintf(out, 16, "%s", f->late ? "4.4.7" : "4.0.0");
+	else if (f->late)
 		(void)snprintf(out, 16, "5.4.7"); /* RFC 2852 4.1 */
 	else if (f->expired)
 		(void)snprintf(out, 16, "4.4.7");
@@ -148,6 +152,10 @@ static void append_failure_text(const struct dsn *dsn, const struct bounce_failu
 	if (f->late) {
 		bytes_append_text(out,
 		                  "    It could not be delivered by the time that you gave.\r\n");
+	} else if (f->report == REPORT_DELAYED) {
+		bytes_append_text(out, "    It has been tried for ");
+		append_days(out, dsn->now_us - dsn->arrived_us);
+		bytes_append_text(out, ".\r\n");
 	} else if (f->expired) {
 		bytes_append_text(out, "    It was tried for ");
 		append_days(out, dsn->now_us - dsn->arrived_us);
@@ -169,31 +177,65 @@ static void append_failure_text(const struct dsn *dsn, const struct bounce_failu
 	bytes_release(&reply);
 }
 
+static size_t count_of(const struct dsn *dsn, enum report_kind report)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < dsn->count; i++)
+		count += dsn->failures[i].report == report;
+	return count;
+}
+
+/* The recipients of one kind, behind what it means. */
+static void append_kind(const struct dsn *dsn, enum report_kind report, const char *meaning,
+                        struct bytes *out)
+{
+	if (count_of(dsn, report) == 0)
+		return;
+	bytes_append_text(out, meaning);
+	for (size_t i = 0; i < dsn->count; i++)
+		if (dsn->failures[i].report == report)
+			append_failure_text(dsn, &dsn->failures[i], out);
+}
+
 static void append_text_part(const struct dsn *dsn, struct bytes *out)
 {
 	bytes_append_text(out, "Content-Type: text/plain; charset=us-ascii\r\n"
 	                       "Content-Description: Notification\r\n\r\n"
 	                       "This is the mail relay at ");
 	append_clean(out, dsn->hostname);
-	bytes_append_text(out, ".\r\n\r\n"
-	                       "Your message could not be delivered to the recipients below.\r\n"
-	                       "This is a permanent error; it will not be tried again.\r\n\r\n");
-	for (size_t i = 0; i < dsn->count; i++)
-		append_failure_text(dsn, &dsn->failures[i], out);
+	bytes_append_text(out, ".\r\n\r\n");
+	append_kind(dsn, REPORT_FAILED,
+	            "Your message could not be delivered to the recipients below.\r\n"
+	            "This is a permanent error; it will not be tried again.\r\n\r\n",
+	            out);
+	append_kind(dsn, REPORT_DELAYED,
+	            "Your message could not yet be delivered to the recipients below.\r\n"
+	            "It is still being tried; you do not have to send it again.\r\n\r\n",
+	            out);
+	append_kind(dsn, REPORT_RELAYED,
+	            "Your message was handed on for the recipients below, to a server that\r\n"
+	            "does not confirm delivery. Unless it fails there, this is all that you\r\n"
+	            "will hear of it.\r\n\r\n",
+	            out);
 	bytes_append_text(out, dsn->full ? "The message is attached.\r\n"
 	                                 : "The header of the message is attached.\r\n");
 }
 
+static const char *const actions[] = {
+	[REPORT_FAILED] = "failed", [REPORT_DELAYED] = "delayed", [REPORT_RELAYED] = "relayed"
+};
+
 static void append_failure_fields(const struct bounce_failure *f, struct bytes *out)
 {
 	struct bytes reply = { 0 };
-	char status[16];
+	char status[16], date[CLOCK_DATE_MAX];
 
 	bytes_append_text(out, "\r\n");
 	append_orcpt(out, f->to.orcpt);
 	append_recipient_field(out, "Final-Recipient", &f->to.address);
 	status_of(f, status);
-	bytes_printf(out, "Action: failed\r\nStatus: %s\r\n", status);
+	bytes_printf(out, "Action: %s\r\nStatus: %s\r\n", actions[f->report], status);
 	if (f->remote != NULL && !f->reply.local && f->reply.code != 0) {
 		bytes_append_text(out, "Remote-MTA: dns; ");
 		append_clean(out, f->remote);
@@ -203,6 +245,9 @@ static void append_failure_fields(const struct bounce_failure *f, struct bytes *
 		bytes_append_text(out, "\r\n");
 	}
 	bytes_release(&reply);
+	clock_format_rfc5322(f->until_us, date);
+	if (f->report == REPORT_DELAYED && f->until_us > 0)
+		bytes_printf(out, "Will-Retry-Until: %s\r\n", date);
 }
 
 /* RFC 4865 5.1.2, RFC 2852 5 */
@@ -299,7 +344,8 @@ static void append_original_part(const struct dsn *dsn, struct bytes *out)
 
 	bytes_append_text(out, dsn->full ? "Content-Type: message/rfc822\r\n"
 	                                 : "Content-Type: text/rfc822-headers\r\n");
-	bytes_append_text(out, "Content-Description: Undelivered message\r\n");
+	bytes_printf(out, "Content-Description: %s\r\n",
+	             count_of(dsn, REPORT_FAILED) > 0 ? "Undelivered message" : "Message");
 	if (!plain)
 		bytes_append_text(out, "Content-Transfer-Encoding: quoted-printable\r\n");
 	bytes_append_text(out, "\r\n");
@@ -328,12 +374,39 @@ static void choose_boundary(const struct dsn *dsn, const struct bytes parts[PART
 	}
 }
 
+/* What the report is about: the worst of it. */
+static enum report_kind kind_of(const struct dsn *dsn)
+{
+	if (count_of(dsn, REPORT_FAILED) > 0)
+		return REPORT_FAILED;
+	return count_of(dsn, REPORT_DELAYED) > 0 ? REPORT_DELAYED : REPORT_RELAYED;
+}
+
+/* A failure is reported once; of delays, and of relaying part after part, there can be more. */
+static void append_message_id(const struct dsn *dsn, struct bytes *out)
+{
+	enum report_kind kind = kind_of(dsn);
+	char id[ID_TEXT_SIZE];
+
+	id_format(dsn->id, id);
+	bytes_printf(out, "Message-ID: <%s.%u.%s", id, dsn->n, actions[kind]);
+	if (kind != REPORT_FAILED)
+		bytes_printf(out, ".%lld", (long long)(dsn->now_us / CLOCK_MS));
+	bytes_append_char(out, '@');
+	append_clean(out, dsn->hostname);
+	bytes_append_text(out, ">\r\n");
+}
+
 static void append_header(const struct dsn *dsn, const char *boundary, struct bytes *out)
 {
-	char date[CLOCK_DATE_MAX], id[ID_TEXT_SIZE];
+	static const char *const subjects[] = {
+		[REPORT_FAILED] = "Undelivered mail returned to sender",
+		[REPORT_DELAYED] = "Mail is delayed and still being tried",
+		[REPORT_RELAYED] = "Mail was handed on",
+	};
+	char date[CLOCK_DATE_MAX];
 
 	clock_format_rfc5322(dsn->now_us, date);
-	id_format(dsn->id, id);
 	bytes_append_text(out, "From: Mail Delivery System <");
 	append_clean(out, dsn->from);
 	bytes_append_text(out, ">\r\nTo: ");
@@ -341,16 +414,13 @@ static void append_header(const struct dsn *dsn, const char *boundary, struct by
 		bytes_append_text(out, "undisclosed-recipients:;");
 	else
 		append_clean(out, dsn->to->text);
+	bytes_printf(out, "\r\nSubject: %s\r\nDate: %s\r\n", subjects[kind_of(dsn)], date);
+	append_message_id(dsn, out);
 	bytes_printf(out,
-	             "\r\nSubject: Undelivered mail returned to sender\r\n"
-	             "Date: %s\r\nMessage-ID: <%s.%u.failed@",
-	             date, id, dsn->n);
-	append_clean(out, dsn->hostname);
-	bytes_printf(out,
-	             ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+	             "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
 	             "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	             "\tboundary=\"%s\"\r\n\r\n"
-	             "This is a report of failed delivery in MIME format.\r\n",
+	             "This is a delivery report in MIME format.\r\n",
 	             boundary);
 }
 

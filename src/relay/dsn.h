@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* dsn.h - the text of a failure report (RFC 3461, 3464, 6522, 3834). Pure: facts in, text out. */
+/* dsn.h - the text of a delivery report (RFC 3461, 3464, 6522, 3834). Pure: facts in, text out. */
 #ifndef RELAY_DSN_H
 #define RELAY_DSN_H
 

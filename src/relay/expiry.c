@@ -14,7 +14,7 @@
 #define ROWS_READ    64
 
 /* Only the last words of a provider, or our own, can be told. */
-static struct reply last_reply(const struct delivery *d, size_t i)
+struct reply last_reply(const struct delivery *d, size_t i)
 {
 	struct reply reply = { 0 };
 	struct reply_parser parser = { .code = 0 };
@@ -162,18 +162,27 @@ static bool in_flight(struct relay *relay, const struct alarm *alarm)
 	return false;
 }
 
+/* Without what the clock was set forward. */
+static bool is_delayed(const struct relay *relay, const struct delivery *d)
+{
+	return d->warn_us > 0 && relay_age(relay, d->accepted_us) >= d->warn_us - d->accepted_us;
+}
+
 static void deadline_reached(struct relay *relay, const struct alarm *alarm)
 {
 	struct delivery *d = memory_new(sizeof(*d));
 	struct due_row row;
 
-	if (!CALL(relay, delivery, alarm->id, alarm->n, d) || !delivery_late(relay, d) ||
-	    in_flight(relay, alarm)) {
+	if (!CALL(relay, delivery, alarm->id, alarm->n, d) ||
+	    !(delivery_late(relay, d) || is_delayed(relay, d)) || in_flight(relay, alarm)) {
 		delivery_free(&d);
 		return;
 	}
 	row = (struct due_row){ d->queue, d->priority, d->class, d->due_us, alarm->id, alarm->n };
-	expire_delivery(relay, &row, d);
+	if (delivery_expired(relay, d))
+		expire_delivery(relay, &row, d);
+	else
+		report_delay(attempt_new(relay, &row, d));
 }
 
 /* Goes on where it was, so that those which are not late yet, because the clock was set forward, do
@@ -194,6 +203,7 @@ void deadline_walk(struct relay *relay)
 		}
 		done += count;
 	} while (count == ROWS_READ && done < ROWS_A_STEP && relay->bouncing < BOUNCING_MAX);
-	if (count < ROWS_READ && relay->bouncing < BOUNCING_MAX)
+	relay->more_alarms = count == ROWS_READ || relay->bouncing >= BOUNCING_MAX;
+	if (!relay->more_alarms)
 		*from = (struct alarm){ 0 };
 }

@@ -57,3 +57,14 @@ void header_request_free(struct header_request **request_p)
 	free(request->fits);
 	free(request);
 }
+
+bool report_is_wanted(enum report_kind report, unsigned notify)
+{
+	static const unsigned bits[] = { [REPORT_FAILED] = NOTIFY_FAILURE,
+		                         [REPORT_DELAYED] = NOTIFY_DELAY,
+		                         [REPORT_RELAYED] = NOTIFY_SUCCESS };
+
+	if (notify == NOTIFY_DEFAULT)
+		return report != REPORT_RELAYED;
+	return !(notify & NOTIFY_NEVER) && (notify & bits[report]) != 0;
+}

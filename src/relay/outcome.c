@@ -308,64 +308,6 @@ static void tell_all(const struct attempt *attempt, const struct recipient_fate 
 		tell(attempt, &fates[i], i, later == NULL ? 0 : later->due_us);
 }
 
-/* ---- failures -------------------------------------------------------------- */
-
-static void add_failure(struct bounce_request *request, const struct attempt *attempt, size_t i,
-                        const struct recipient_fate *fate)
-{
-	struct bounce_failure *f = &request->failures[request->count++];
-
-	recipient_copy(&f->to, &attempt->delivery->recipients[i].to);
-	reply_copy(&f->reply, fate->reply);
-	f->expired = fate->expired;
-	f->late = fate->expired && delivery_late(attempt->relay, attempt->delivery);
-	if (!fate->reply->local && attempt->pool != NULL && attempt->pool->provider->host != NULL)
-		f->remote = memory_text(attempt->pool->provider->host);
-}
-
-/* NULL: nobody is to be told. */
-static struct bounce_request *failures_of(struct attempt *attempt,
-                                          const struct recipient_fate *fates)
-{
-	const struct delivery *d = attempt->delivery;
-	const struct route *route = route_of_queue(attempt->relay->options.router, d->queue);
-	struct bounce_request *request;
-
-	if (route == NULL || (route->settings != NULL && !route->settings->bounce_to_sender))
-		return NULL;
-	request = memory_new(sizeof(*request));
-	request->id = attempt->id;
-	request->n = attempt->n;
-	request->route = route;
-	request->owner = attempt;
-	request->failures = memory_new_array(d->count, sizeof(*request->failures));
-	for (size_t i = 0; i < d->count; i++)
-		if (fates[i].fate == FATE_FAILED && !(d->recipients[i].to.notify & NOTIFY_NEVER))
-			add_failure(request, attempt, i, &fates[i]);
-	if (request->count == 0)
-		bounce_request_free(&request);
-	return request;
-}
-
-void relay_bounced(struct relay *relay, struct bounce_request *request, struct put *put)
-{
-	struct attempt *attempt = request->owner;
-	struct transition *t = attempt->outcome;
-	char id[ID_TEXT_SIZE];
-
-	id_format(attempt->id, id);
-	if (put == NULL)
-		log_info("bounce not sent msg=%s n=%u", id, attempt->n);
-	else
-		log_info("bounce queued msg=%s n=%u rcpts=%zu", id, attempt->n, request->count);
-	attempt->outcome = NULL;
-	relay->bouncing--;
-	t->bounce = put;
-	bounce_request_free(&request);
-	outcome_send(attempt, t, false);
-	relay_pump(relay);
-}
-
 /* ---- outcomes -------------------------------------------------------------- */
 
 /* A deferral of what has become too old is a failure. */
@@ -386,20 +328,12 @@ static void outcome_parts(struct attempt *attempt, struct recipient_fate *fates,
 {
 	struct transition *t = outcome_new(attempt);
 	struct delivery *later = deferred_part(attempt, fates, FATE_DEFERRED);
-	struct bounce_request *failures = failures_of(attempt, fates);
 
 	tell_all(attempt, fates, later);
 	t->now = again != NULL ? again : later;
 	if (again != NULL && later != NULL)
 		transition_apart(t, later);
-	if (failures == NULL) {
-		outcome_send(attempt, t, false);
-		return;
-	}
-	attempt->state = ATTEMPT_BOUNCING;
-	attempt->relay->bouncing++;
-	attempt->outcome = t;
-	CALL(attempt->relay, bounce, failures);
+	report_fates(attempt, t, fates);
 }
 
 void outcome_fates(struct attempt *attempt, const struct recipient_fate *fates)

@@ -226,8 +226,9 @@ struct attempt {
 	int64_t recording_us;       /* since when, monotonic */
 	int64_t due_again_us; /* recording: of the earliest row it writes; CLOCK_NEVER: none */
 	unsigned refusals;
-	uint64_t barred; /* providers that do not take its sender, by their places */
-	bool elsewhere;  /* parked at another provider than the one whose turn it was */
+	bool peer_is_silent; /* granted: it sends no reports (DSN) */
+	uint64_t barred;     /* providers that do not take its sender, by their places */
+	bool elsewhere;      /* parked at another provider than the one whose turn it was */
 	void (*recorded)(struct attempt *attempt, bool done); /* an order waits; NULL: none */
 	void *owner;
 };
@@ -328,6 +329,14 @@ void outcome_fates(struct attempt *attempt, const struct recipient_fate *fates);
 void outcome_indeterminate(struct attempt *attempt, struct recipient_fate *fates, bool soon);
 void outcome_unreadable(struct attempt *attempt); /* held for an operator */
 void outcome_send(struct attempt *attempt, struct transition *t, bool now);
+/* ---- report.c: what is told of recipients; with the transaction, which they take */
+
+void report_fates(struct attempt *attempt, struct transition *t,
+                  const struct recipient_fate *fates);
+/* It is still not sent. */
+void report_delay(struct attempt *attempt);
+struct reply last_reply(const struct delivery *d, size_t i); /* the caller releases it */
+
 bool outcome_backlog(const struct relay *relay); /* no grants while so much is unrecorded */
 /* Its sender wants it back: RFC 2852. */
 bool delivery_late(const struct relay *relay, const struct delivery *d);
@@ -384,7 +393,8 @@ struct relay {
 	struct list discards;      /* grants to the provider that drops them */
 	struct list recording;     /* attempts, oldest first */
 	size_t recording_count, bouncing, reading, elsewhere;
-	bool left_some; /* in their lines, because too many wait elsewhere */
+	bool more_alarms; /* have rung than were looked at */
+	bool left_some;   /* in their lines, because too many wait elsewhere */
 	uint32_t last_slot;
 	struct lanes lanes;
 	uint64_t message_max; /* the largest any listener takes */

@@ -43,17 +43,25 @@ struct grant_news {
 };
 void grant_news_free(struct grant_news **news);
 
-/* The failed recipients of one delivery, on their way through the helper that builds the report. */
+/* What a recipient's sender is told (RFC 3464 2.3.3). */
+enum report_kind { REPORT_FAILED, REPORT_DELAYED, REPORT_RELAYED };
+/* By the recipient's NOTIFY (RFC 3461 4.1). */
+bool report_is_wanted(enum report_kind report, unsigned notify);
+
+/* Recipients of one delivery whose sender is told of them, on their way through the helper that
+ * builds the report. */
 struct bounce_request {
 	uint64_t id;
 	uint32_t n;
 	const struct route *route;
 	struct bounce_failure {
+		enum report_kind report;
 		struct recipient to;
 		struct reply reply;
 		char *remote; /* host that said it; NULL: we did */
 		bool expired;
-		bool late; /* expired by the sender's own time (RFC 2852) */
+		bool late;        /* by the sender's own time (RFC 2852) */
+		int64_t until_us; /* delayed: it is tried until then, wall clock; 0: not known */
 	} * failures;
 	size_t count;
 	void *owner; /* the relay's attempt */

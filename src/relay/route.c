@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "relay/from.h"
 #include "relay/match.h"
+#include "relay/relay.h"
 
 struct router {
 	const struct settings *settings;
@@ -249,6 +250,31 @@ int8_t route_priority(const struct route *route, const struct message_facts *fac
 	return (int8_t)(sum < -9 ? -9 : sum > 9 ? 9 : sum);
 }
 
+static bool wants_delays(const struct recipient *recipients, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (report_is_wanted(REPORT_DELAYED, recipients[i].notify))
+			return true;
+	return false;
+}
+
+/* When its sender is told that it is delayed: by the route, or the sender's own time (RFC 2852; one
+ * that has passed already was told of). 0: never. */
+static int64_t warn_time(const struct routing *r, const struct route *route, int64_t accepted_us)
+{
+	const struct envelope_terms *terms = &r->put->facts.terms;
+	int64_t warn = 0;
+
+	if (address_is_null(&r->put->facts.sender))
+		return 0;
+	if (route->settings != NULL && route->settings->delay_warning_us > 0)
+		warn = accepted_us + route->settings->delay_warning_us;
+	if (terms->by_mode == BY_NOTIFY && terms->by_us > r->now_us &&
+	    (warn == 0 || terms->by_us < warn))
+		warn = terms->by_us;
+	return warn;
+}
+
 static void put_delivery(const struct routing *r, const struct route *route,
                          const struct recipient *recipients, size_t count)
 {
@@ -267,6 +293,8 @@ static void put_delivery(const struct routing *r, const struct route *route,
 	delivery->accepted_us = release;
 	if (r->put->facts.terms.by_mode == BY_RETURN)
 		delivery->return_by_us = r->put->facts.terms.by_us;
+	if (wants_delays(recipients, count))
+		delivery->warn_us = warn_time(r, route, release);
 	delivery->recipients = memory_new_array(count, sizeof(*delivery->recipients));
 	delivery->count = count;
 	for (size_t i = 0; i < count; i++)

@@ -31,6 +31,7 @@ relay_sources = \
 	src/relay/recover.c \
 	src/relay/relay.c \
 	src/relay/relay.h \
+	src/relay/report.c \
 	src/relay/reroute.c \
 	src/relay/route.c \
 	src/relay/route.h \

@@ -78,6 +78,9 @@ static const struct row codes[] = {
 	/* RFC 8689 4.2.1: no path that is safe enough here (our own words); perhaps the next is. */
 	{ 554, 554, 7, 10, ANYWHERE, VERDICT_NEXT, NULL, NULL },
 	{ 554, 554, 7, 30, ANYWHERE, VERDICT_NEXT, NULL, NULL },
+	/* RFC 2852 4.1 (our own words): to be returned when late, and this provider does not know
+	 * how; perhaps the next does. */
+	{ 554, 554, 3, 3, ANYWHERE, VERDICT_NEXT, NULL, NULL },
 	/* RFC 1870 6.1: larger than this provider takes. */
 	{ 552, 552, 3, 4, ANYWHERE, VERDICT_NEXT, NULL, NULL },
 	{ 200, 299, ANY, ANY, ANYWHERE, VERDICT_SENT, NULL, NULL },

@@ -126,6 +126,9 @@ bool compose_possible(const struct transaction *t, const struct peer_facts *fact
 	else if (t->smtputf8 && !facts->smtputf8)
 		reply_local(reply_r, 554, "5.6.7",
 		            "internationalised mail: the server lacks SMTPUTF8");
+	else if (t->terms.by_mode == BY_RETURN && !facts->deliver_by) /* RFC 2852 4.1 */
+		reply_local(reply_r, 554, "5.3.3",
+		            "DELIVERBY with return: the server lacks it, and would deliver late");
 	else if (needs_tls(t) && !facts->tls_verified)
 		reply_local(reply_r, 554, "5.7.10", "REQUIRETLS: no verified TLS to the server");
 	else if (needs_tls(t) && !facts->require_tls)

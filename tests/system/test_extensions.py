@@ -8,7 +8,7 @@ import time
 import pytest
 
 from penstock import Penstockd, wait_until
-from smarthost import Smarthost
+from smarthost import Fault, Smarthost
 
 LETTER = "Subject: x\r\n\r\nhi\r\n"
 
@@ -104,3 +104,93 @@ def test_rfc8689_mail_never_leaves_without_what_it_requires(build, tmp_path, cer
                 assert b"Status: " + status in message.content
                 assert [m for m in host.messages if m.sender == "a@example.com"] == []
             daemon.drained()
+
+
+@pytest.fixture
+def reports():
+    """A smarthost for reports."""
+    with Smarthost() as host:
+        yield host
+
+
+def reporting(start, sink, reports, options=""):
+    """What has no sender goes to `reports`, the rest to the sink."""
+    return start(relay_to=sink.port, extra=(
+        f'provider "back" {{ url = "smtp+notls://127.0.0.1:{reports.port}" }}\n'
+        'route "reports" { sender = { "<>" } via = { "back" } }\n'
+        f'route "all" {{ via = {{ "sink" }} {options} }}\n'))
+
+
+def fields(report):
+    """Of its one recipient."""
+    status = report.content.partition(b"Content-Type: message/delivery-status")[2]
+    block = status.split(b"\r\n\r\n")[2].replace(b"\r\n ", b"")
+    return dict(line.decode().split(": ", 1) for line in block.split(b"\r\n") if b": " in line)
+
+
+def test_rfc3461_what_a_host_without_dsn_took_is_reported_by_us(start, sink, reports):
+    sink.extensions = ("PIPELINING",)
+    daemon = reporting(start, sink, reports)
+    with daemon.smtp() as client:
+        client.ehlo()
+        client.sendmail("a@example.com", ["yes@example.org", "no@example.org"], LETTER,
+                        mail_options=["RET=FULL", "ENVID=7"], rcpt_options=[])
+        client.mail("a@example.com")
+        client.rcpt("told@example.org", ["NOTIFY=SUCCESS"])
+        client.rcpt("failures@example.org", ["NOTIFY=FAILURE"])
+        client.data(LETTER)
+    daemon.drained()
+    assert len(sink.messages) == 2 and len(reports.messages) == 1
+    report = reports.messages[0]
+    assert (report.sender, report.recipients) == ("", ["a@example.com"])
+    assert fields(report)["Action"] == "relayed" and fields(report)["Status"].startswith("2.")
+    assert fields(report)["Final-Recipient"] == "rfc822; told@example.org"
+    assert b"Subject: x" in report.content and b"\r\nhi\r\n" not in report.content
+
+
+def test_rfc3461_a_host_with_dsn_reports_itself(start, sink, reports):
+    daemon = reporting(start, sink, reports)
+    with daemon.smtp() as client:
+        client.ehlo()
+        client.mail("a@example.com")
+        client.rcpt("told@example.org", ["NOTIFY=SUCCESS"])
+        client.data(LETTER)
+    daemon.drained()
+    assert "NOTIFY=SUCCESS" in sink.messages[0].recipient_parameters[0]
+    assert reports.messages == []
+
+
+def test_a_delay_is_told_once(start, sink, reports):
+    sink.faults.append(Fault("RCPT", "451 4.7.1 not yet", times=1))
+    daemon = reporting(start, sink, reports, 'delay-warning = "1s" expire = "1d" retry = { "1h" }')
+    send(daemon)
+    report = wait_until(lambda: reports.messages, "the report")[0]
+    assert fields(report)["Action"] == "delayed" and fields(report)["Status"] == "4.7.1"
+    assert "Will-Retry-Until" in fields(report)
+    assert b"not yet" in report.content
+    wait_until(lambda: daemon.waiting() == 1, "the report is done")
+    daemon.kill()
+    daemon.restart()
+    daemon.cli("retry", daemon.cli_json("queue")[0]["id"])
+    daemon.drained()
+    assert len(sink.messages) == 1 and len(reports.messages) == 1
+
+
+def test_rfc2852_a_time_that_has_come_is_told(start, sink, reports):
+    sink.faults.append(Fault("RCPT", "451 4.7.1 not yet"))
+    daemon = reporting(start, sink, reports, 'retry = { "1h" }')
+    send(daemon, "BY=1;N")
+    report = wait_until(lambda: reports.messages, "the report")[0]
+    assert fields(report)["Action"] == "delayed" and fields(report)["Status"] == "4.4.7"
+    assert b"Deliver-By-Date:" in report.content
+    wait_until(lambda: daemon.waiting() == 1, "only the late one waits")
+
+
+def test_rfc2852_mail_to_be_returned_goes_to_nobody_who_would_not(start, sink, reports):
+    daemon = reporting(start, sink, reports)
+    send(daemon, "BY=600;R")
+    report = wait_until(lambda: reports.messages, "the report")[0]
+    assert fields(report)["Action"] == "failed" and fields(report)["Status"] == "5.3.3"
+    send(daemon, "BY=600;N")
+    daemon.drained()
+    assert len(sink.messages) == 1 and len(reports.messages) == 1

@@ -23,6 +23,7 @@ unit_programs += \
 	tests/unit/test_relay_flow \
 	tests/unit/test_relay_from \
 	tests/unit/test_relay_quota \
+	tests/unit/test_relay_reports \
 	tests/unit/test_relay_reroute \
 	tests/unit/test_relay_verdicts \
 	tests/unit/test_route \
@@ -35,6 +36,7 @@ tests_unit_test_relay_failover_SOURCES = tests/unit/test_relay_failover.c $(rela
 tests_unit_test_relay_rates_SOURCES = tests/unit/test_relay_rates.c $(relay_world)
 tests_unit_test_relay_verdicts_SOURCES = tests/unit/test_relay_verdicts.c $(relay_world)
 tests_unit_test_relay_flow_SOURCES = tests/unit/test_relay_flow.c $(relay_world)
+tests_unit_test_relay_reports_SOURCES = tests/unit/test_relay_reports.c $(relay_world)
 tests_unit_test_relay_reroute_SOURCES = tests/unit/test_relay_reroute.c $(relay_world)
 tests_unit_test_relay_from_SOURCES = tests/unit/test_relay_from.c $(relay_world)
 tests_unit_test_relay_quota_SOURCES = tests/unit/test_relay_quota.c $(relay_world)

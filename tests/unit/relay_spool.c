@@ -134,6 +134,7 @@ static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 		              .class = mail->class,
 		              .accepted_us = clock_wall(&w->clock.clock),
 		              .count = mail->recipients > 0 ? mail->recipients : 1 };
+	struct stored *stored;
 
 	if (mail->release_us > 0)
 		d.accepted_us += mail->release_us;
@@ -149,7 +150,10 @@ static uint64_t add_mail(struct world *w, const struct world_mail *mail)
 		d.recipients[i].to.address.local_length = strcspn(text, "@");
 		d.recipients[i].to.notify = mail->notify;
 	}
-	store(w, &d)->release_us = mail->release_us > 0 ? d.due_us : 0;
+	d.warn_us = mail->warn_us > 0 ? d.accepted_us + mail->warn_us : 0;
+	stored = store(w, &d);
+	stored->release_us = mail->release_us > 0 ? d.due_us : 0;
+	stored->notify_by_us = mail->notify_by_us > 0 ? d.accepted_us + mail->notify_by_us : 0;
 	delivery_release(&d);
 	return w->last_id;
 }
@@ -244,19 +248,42 @@ static uint64_t port_size(void *context, uint64_t id)
 	return ((struct world *)context)->size;
 }
 
+static int alarm_order(const struct alarm *a, const struct alarm *b)
+{
+	ORDER(a->time_us, b->time_us);
+	ORDER(a->id, b->id);
+	ORDER(a->n, b->n);
+	return 0;
+}
+
+static void alarm_note(const struct delivery *d, int64_t time_us, const struct alarm *from,
+                       struct alarm *found)
+{
+	struct alarm alarm = { time_us, d->id, d->n };
+
+	if (time_us > 0 && alarm_order(&alarm, from) >= 0 && alarm_order(&alarm, found) < 0)
+		*found = alarm;
+}
+
 static size_t port_alarms(void *context, const struct alarm *from, int64_t until_us,
                           struct alarm *alarms_r, size_t max)
 {
 	struct world *w = context;
+	struct alarm at = *from;
 	size_t count = 0;
 
-	/* In order of acceptance: near enough for those who ask once. */
-	for (size_t i = 0; i < w->stored_count && count < max; i++) {
-		const struct delivery *d = &w->stored[i]->d;
+	for (; count < max; at.n++) {
+		struct alarm found = { CLOCK_NEVER, 0, 0 };
 
-		if (!w->stored[i]->gone && d->return_by_us > 0 && d->return_by_us <= until_us &&
-		    d->return_by_us >= from->time_us)
-			alarms_r[count++] = (struct alarm){ d->return_by_us, d->id, d->n };
+		for (size_t i = 0; i < w->stored_count; i++) {
+			if (w->stored[i]->gone)
+				continue;
+			alarm_note(&w->stored[i]->d, w->stored[i]->d.return_by_us, &at, &found);
+			alarm_note(&w->stored[i]->d, w->stored[i]->d.warn_us, &at, &found);
+		}
+		if (found.time_us > until_us)
+			break;
+		alarms_r[count++] = at = found;
 	}
 	return count;
 }
@@ -269,6 +296,8 @@ static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r
 
 	*facts_r = (struct message_facts){ .id = id };
 	facts_r->terms.release_us = s == NULL ? 0 : s->release_us;
+	facts_r->terms.by_us = s == NULL ? 0 : s->notify_by_us;
+	facts_r->terms.by_mode = facts_r->terms.by_us > 0 ? BY_NOTIFY : BY_NONE;
 	facts_r->sender.text = memory_text(sender);
 	facts_r->from = memory_text(sender);
 	facts_r->sender.local_length = 1;
@@ -390,8 +419,12 @@ static void bounce_ready(struct world *w, void *argument)
 	struct bounce_request *request = argument;
 	struct put *put = w->no_bounce ? NULL : put_new(NULL);
 
-	if (put != NULL)
-		w->bounced += request->count;
+	for (size_t i = 0; put != NULL && i < request->count; i++) {
+		w->bounced += request->failures[i].report == REPORT_FAILED;
+		w->delayed += request->failures[i].report == REPORT_DELAYED;
+		w->relayed += request->failures[i].report == REPORT_RELAYED;
+		w->late += request->failures[i].late;
+	}
 	reply_release(&w->last_failure);
 	reply_copy(&w->last_failure, &request->failures[0].reply);
 	relay_bounced(w->relay, request, put);

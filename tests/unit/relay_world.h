@@ -52,7 +52,7 @@ struct host {
 struct stored {
 	struct delivery d;
 	bool claimed, gone;
-	int64_t release_us;
+	int64_t release_us, notify_by_us;
 	struct claim claim;
 };
 
@@ -86,6 +86,7 @@ struct world {
 	uint64_t *sent_ids;
 	size_t sent_id_count;
 	size_t bounced; /* recipients in reports that were accepted */
+	size_t delayed, relayed, late;
 	size_t bounce_asked;
 	bool no_bounce; /* as for a null reverse-path */
 	struct reply last_failure;
@@ -109,8 +110,10 @@ struct world_mail {
 	int64_t wait_us;
 	unsigned notify;
 	bool held;
-	int64_t by_us;      /* returned when it is so old (RFC 2852); 0: never */
-	int64_t release_us; /* its sender wants it to wait so long (RFC 4865); 0: not */
+	int64_t by_us;        /* returned when it is so old (RFC 2852); 0: never */
+	int64_t warn_us;      /* its sender is told when it is so old; 0: never */
+	int64_t notify_by_us; /* and then again (RFC 2852); 0: never */
+	int64_t release_us;   /* its sender wants it to wait so long (RFC 4865); 0: not */
 };
 uint64_t world_mail(struct world *w, const struct world_mail *mail);
 void world_mails(struct world *w, const struct world_mail *mail, size_t count);

@@ -58,7 +58,7 @@ static struct bounce_request *request_of(uint64_t id, unsigned notify)
 	return request;
 }
 
-static struct put *made(struct lab *lab, uint64_t id, unsigned notify)
+static struct put *made_of(struct lab *lab, uint64_t id, unsigned notify, enum report_kind report)
 {
 	struct bounce_request *request = request_of(id, notify);
 	struct bounce_maker maker = { .settings = &settings,
@@ -68,12 +68,18 @@ static struct put *made(struct lab *lab, uint64_t id, unsigned notify)
 	struct bytes error = { 0 };
 	struct put *put;
 
+	request->failures[0].report = report;
 	assert_int_equal(router_new(&router, &settings, NULL, &error), 0);
 	maker.router = router;
 	put = bounce_make(&maker, lab->reader, request);
 	bounce_request_free(&request);
 	router_free(&router);
 	return put;
+}
+
+static struct put *made(struct lab *lab, uint64_t id, unsigned notify)
+{
+	return made_of(lab, id, notify, REPORT_FAILED);
 }
 
 static const char message[] = "From: from@example.org\r\nSubject: hello\r\n\r\nthe body\r\n";
@@ -105,6 +111,40 @@ static void test_who_gets_a_report(void **state)
 		put_free(&put);
 	}
 	assert_null(made(lab, 1, NOTIFY_DEFAULT)); /* the message is gone */
+}
+
+/* RFC 3461 4.1 and 4.3: what was asked for, and the body with failures only. */
+static void test_delays_and_relaying_are_told(void **state)
+{
+	static const struct {
+		enum report_kind report;
+		unsigned notify;
+		bool told, full;
+	} rows[] = {
+		{ REPORT_FAILED, NOTIFY_DEFAULT, true, true },
+		{ REPORT_DELAYED, NOTIFY_DEFAULT, true, false },
+		{ REPORT_DELAYED, NOTIFY_DELAY, true, false },
+		{ REPORT_DELAYED, NOTIFY_FAILURE, false, false },
+		{ REPORT_DELAYED, NOTIFY_NEVER, false, false },
+		{ REPORT_RELAYED, NOTIFY_DEFAULT, false, false },
+		{ REPORT_RELAYED, NOTIFY_SUCCESS, true, false },
+		{ REPORT_RELAYED, NOTIFY_DELAY | NOTIFY_FAILURE, false, false },
+	};
+	struct lab *lab = *state;
+	uint64_t id = stored(lab, "from@example.org", message, RET_FULL);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct put *put = made_of(lab, id, rows[i].notify, rows[i].report);
+
+		if ((put != NULL) != rows[i].told)
+			fail_msg("row %zu", i);
+		if (put != NULL)
+			assert_true((strstr(bytes_text(&put->body), "the body") != NULL) ==
+			            rows[i].full);
+		put_free(&put);
+	}
+	id = stored(lab, "", message, RET_FULL);
+	assert_null(made_of(lab, id, NOTIFY_DELAY, REPORT_DELAYED));
 }
 
 static void test_the_report_is_a_mail(void **state)
@@ -277,6 +317,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_gets_a_report, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(test_delays_and_relaying_are_told, lab_setup,
+		                                lab_teardown),
 		cmocka_unit_test_setup_teardown(test_the_report_is_a_mail, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_returned, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_large_messages_return_their_header, lab_setup,

@@ -122,6 +122,31 @@ static void test_require_tls(void **state)
 	}
 }
 
+/* RFC 2852 4.1: what is to be returned when late goes to nobody who would not. */
+static void test_deliver_by(void **state)
+{
+	static const struct {
+		enum by_mode mode;
+		bool offered, possible;
+	} rows[] = {
+		{ BY_RETURN, true, true },  { BY_RETURN, false, false }, { BY_NOTIFY, true, true },
+		{ BY_NOTIFY, false, true }, { BY_NONE, false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct peer_facts facts = { .deliver_by = rows[i].offered };
+		struct transaction *t = make();
+		struct reply reply = { 0 };
+
+		t->terms.by_mode = rows[i].mode;
+		assert_int_equal(compose_possible(t, &facts, &reply), rows[i].possible);
+		assert_int_equal(reply.code, rows[i].possible ? 0 : 554);
+		reply_release(&reply);
+		transaction_free(&t);
+	}
+}
+
 static void test_rcpt(void **state)
 {
 	struct transaction *t = make();
@@ -168,6 +193,7 @@ static void test_not_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_mail),
+		                            cmocka_unit_test(test_deliver_by),
 		                            cmocka_unit_test(test_require_tls),
 		                            cmocka_unit_test(test_rcpt),
 		                            cmocka_unit_test(test_not_clean) };

@@ -304,6 +304,75 @@ static void test_status_agrees_with_the_reply(void **state)
 	reply_release(&f.reply);
 }
 
+static void test_a_delay(void **state)
+{
+	struct bounce_failure f = failure_of("a@example.org", 451, "4.7.1", "greylisted", NULL);
+	struct dsn dsn = dsn_of(&f, 1, "Subject: hi\r\n\r\n");
+	struct report r;
+
+	(void)state;
+	f.report = REPORT_DELAYED;
+	f.until_us = dsn.arrived_us + 5 * CLOCK_DAY;
+	dsn.now_us = dsn.arrived_us + 4 * CLOCK_HOUR;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.header, "Subject"), "Mail is delayed and still being tried");
+	assert_non_null(strstr(the(&r.header, "Message-ID"), ".3.delayed.1790014400000@"));
+	assert_string_equal(the(&r.recipients[0], "Action"), "delayed");
+	assert_string_equal(the(&r.recipients[0], "Status"), "4.7.1");
+	assert_string_equal(the(&r.recipients[0], "Will-Retry-Until"),
+	                    "Sat, 26 Sep 2026 14:13:20 +0000");
+	assert_false(has(&r.recipients[0], "Diagnostic-Code"));
+	assert_non_null(strstr(r.bodies[0], "could not yet be delivered"));
+	assert_non_null(strstr(r.bodies[0], "tried for 4 hours"));
+	assert_non_null(strstr(r.bodies[0], "451 4.7.1 greylisted"));
+	assert_null(strstr(r.bodies[0], "permanent"));
+	report_release(&r);
+	/* RFC 2852: by the sender's own time. */
+	f.late = true;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.recipients[0], "Status"), "4.4.7");
+	assert_non_null(strstr(r.bodies[0], "by the time that you gave"));
+	report_release(&r);
+	reply_release(&f.reply);
+}
+
+static void test_relayed_and_failed(void **state)
+{
+	struct bounce_failure f[2] = {
+		failure_of("a@example.org", 250, "2.6.0", "queued as 7", "mx.example.org"),
+		failure_of("b@example.org", 550, "5.1.1", "no", "mx.example.org"),
+	};
+	struct dsn dsn = dsn_of(f, 1, "Subject: hi\r\n\r\n");
+	struct report r;
+
+	(void)state;
+	f[0].report = REPORT_RELAYED;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.header, "Subject"), "Mail was handed on");
+	assert_string_equal(the(&r.recipients[0], "Action"), "relayed");
+	assert_string_equal(the(&r.recipients[0], "Status"), "2.6.0");
+	assert_string_equal(the(&r.recipients[0], "Remote-MTA"), "dns; mx.example.org");
+	assert_false(has(&r.recipients[0], "Will-Retry-Until"));
+	assert_null(strstr(r.bodies[0], "could not"));
+	report_release(&r);
+	dsn.count = 2;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.header, "Subject"), "Undelivered mail returned to sender");
+	assert_string_equal(the(&r.recipients[0], "Action"), "relayed");
+	assert_string_equal(the(&r.recipients[1], "Action"), "failed");
+	assert_true(strstr(r.bodies[0], "<b@example.org>") <
+	            strstr(r.bodies[0], "<a@example.org>"));
+	report_release(&r);
+	/* A reply that says nothing more. */
+	reply_release(&f[0].reply);
+	f[0].reply = (struct reply){ .code = 250 };
+	dsn.count = 1;
+	read_report(&r, &dsn);
+	assert_string_equal(the(&r.recipients[0], "Status"), "2.0.0");
+	report_release(&r);
+	reply_release(&f[1].reply);
+}
+
 /* What peers and senders say must not make a field, a part, or a line. */
 static void test_hostile_text(void **state)
 {
@@ -413,6 +482,8 @@ int main(void)
 		cmocka_unit_test(test_originals_beyond_ascii),
 		cmocka_unit_test(test_a_whole_message),
 		cmocka_unit_test(test_addresses_beyond_ascii),
+		cmocka_unit_test(test_a_delay),
+		cmocka_unit_test(test_relayed_and_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static void test_an_envelope_becomes_deliveries(void **state)
 	struct router *router = router_made();
 	struct put *put = put_new(NULL);
 	struct taken taken = { 0 };
-	struct intake intake = { take, &taken };
+	struct intake intake = { .add = take, .context = &taken };
 	struct envelope envelope;
 	size_t total = 0;
 
@@ -263,7 +263,7 @@ static void test_copies_for_inboxes(void **state)
 	struct settings s = settings;
 	struct put *put = put_new(NULL);
 	struct bytes text = { 0 }, error = { 0 };
-	struct intake intake = { note, &text };
+	struct intake intake = { .add = note, .context = &text };
 	struct envelope envelope;
 	struct router *router;
 
@@ -359,6 +359,62 @@ static void test_released_later(void **state)
 	router_free(&router);
 }
 
+static void test_when_a_delay_is_told(void **state)
+{
+	static const struct {
+		const char *sender;
+		int64_t warning_us;
+		enum by_mode by_mode;
+		int64_t by_us;
+		int64_t release_us;
+		unsigned notify;
+		int64_t warn_us;
+	} rows[] = {
+		{ "a@b.example", 0, BY_NONE, 0, 0, NOTIFY_DEFAULT, 0 },
+		{ "a@b.example", 50, BY_NONE, 0, 0, NOTIFY_DEFAULT, 57 },
+		{ "a@b.example", 50, BY_NONE, 0, 100, NOTIFY_DELAY, 150 },
+		{ "a@b.example", 50, BY_NONE, 0, 0, NOTIFY_NEVER, 0 },
+		{ "a@b.example", 50, BY_NONE, 0, 0, NOTIFY_FAILURE, 0 },
+		{ "", 50, BY_NONE, 0, 0, NOTIFY_DEFAULT, 0 },
+		{ "a@b.example", 0, BY_NOTIFY, 30, 0, NOTIFY_DEFAULT, 30 },
+		{ "a@b.example", 50, BY_NOTIFY, 30, 0, NOTIFY_DEFAULT, 30 },
+		{ "a@b.example", 50, BY_NOTIFY, 90, 0, NOTIFY_DEFAULT, 57 },
+		{ "a@b.example", 0, BY_NOTIFY, 5, 0, NOTIFY_DEFAULT, 0 },
+		{ "a@b.example", 0, BY_RETURN, 30, 0, NOTIFY_DEFAULT, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct route_settings mine = { .name = "r",
+			                       .via = LIST("one"),
+			                       .delay_warning_us = rows[i].warning_us };
+		struct settings s = settings;
+		struct put *put = put_new(NULL);
+		struct bytes error = { 0 };
+		struct envelope envelope;
+		struct router *router;
+
+		s.routes = &mine;
+		s.route_count = 1;
+		assert_int_equal(router_new(&router, &s, NULL, &error), 0);
+		envelope_init(&envelope);
+		envelope.sender.text = memory_text(rows[i].sender);
+		envelope.sender.local_length = strcspn(rows[i].sender, "@");
+		address_copy(&put->facts.sender, &envelope.sender);
+		add(&envelope, 1, "y.example");
+		envelope.recipients[0].notify = rows[i].notify;
+		put->facts.terms.by_mode = rows[i].by_mode;
+		put->facts.terms.by_us = rows[i].by_us;
+		put->facts.terms.release_us = rows[i].release_us;
+		route_put(router, put, NULL, &envelope, NULL, NULL, 7);
+		if (put->deliveries[0]->warn_us != rows[i].warn_us)
+			fail_msg("row %zu: %lld", i, (long long)put->deliveries[0]->warn_us);
+		put_free(&put);
+		envelope_release(&envelope);
+		router_free(&router);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_copies_for_inboxes),
 		cmocka_unit_test(test_held_and_ranked),
 		cmocka_unit_test(test_released_later),
+		cmocka_unit_test(test_when_a_delay_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ static void test_replies(void **state)
 		{ 538, "5.7.11", false, false, VERDICT_LOGIN },
 		{ 550, "5.7.30", false, false, VERDICT_LOGIN },
 		{ 554, "5.7.30", false, false, VERDICT_NEXT },
+		{ 554, "5.3.3", false, false, VERDICT_NEXT },
 		{ 554, "5.7.10", false, false, VERDICT_NEXT },
 		{ 550, "5.1.1", true, true, VERDICT_BOUNCE },
 		{ 554, "5.6.0", false, false, VERDICT_BOUNCE },
