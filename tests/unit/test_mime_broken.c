@@ -130,7 +130,7 @@ static void cut_or_changed_it_is_read(void **state)
 		"PGE+\n--m--\n";
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(mail); i++) {
+	for (size_t i = 0; i + 1 < sizeof(mail); i++) {
 		for (size_t change = 0; change < 4; change++) {
 			struct mime_text m;
 			struct bytes outline = { 0 }, snippet = { 0 };
