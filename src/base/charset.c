@@ -20,7 +20,7 @@
 
 struct charset {
 	iconv_t iconv;       /* (iconv_t)-1: guess */
-	iconv_t windows1252; /* for the guess: (iconv_t)-1 if the machine has none */
+	iconv_t windows1252; /* for the guess, opened when one is needed */
 	unsigned char pending[PENDING_MAX];
 	size_t pending_length;
 };
@@ -78,7 +78,7 @@ static struct charset *charset_of(struct span name, bool *known_r)
 
 	c->iconv = asked == NULL || *asked == '\0' ? NO_ICONV : iconv_open("UTF-8", asked);
 	*known_r = asked == NULL || c->iconv != NO_ICONV;
-	c->windows1252 = c->iconv == NO_ICONV ? iconv_open("UTF-8", "windows-1252") : NO_ICONV;
+	c->windows1252 = NO_ICONV;
 	return c;
 }
 
@@ -115,6 +115,8 @@ static void append_guess(struct charset *c, unsigned char octet, struct bytes *o
 	char in = (char)octet, text[8], *from = &in, *to = text;
 	size_t left = 1, room = sizeof(text);
 
+	if (c->windows1252 == NO_ICONV)
+		c->windows1252 = iconv_open("UTF-8", "windows-1252");
 	if (c->windows1252 == NO_ICONV || iconv(c->windows1252, &from, &left, &to, &room) != 0)
 		utf8_append(out, REPLACEMENT);
 	else
@@ -134,10 +136,25 @@ static bool is_cut(struct span rest)
 	return true;
 }
 
+/* Octets of whole characters at the start of text. */
+static size_t valid_length(struct span text)
+{
+	size_t at = 0, length;
+
+	for (;;) {
+		while (at < text.length && text.data[at] < 0x80)
+			at++;
+		length = utf8_next(span_of(text.data + at, text.length - at), NULL);
+		if (length == 0)
+			return at;
+		at += length;
+	}
+}
+
 static void feed_guess(struct charset *c, struct span text, bool last, struct bytes *out)
 {
 	while (text.length > 0) {
-		size_t length = utf8_next(text, NULL);
+		size_t length = valid_length(text);
 
 		if (length > 0) {
 			bytes_append(out, text.data, length);

@@ -95,14 +95,23 @@ static size_t url_trim(struct span url)
 
 void find_links(struct mime_index *index, struct span text)
 {
-	while (text.length > 0) {
-		size_t length = 1;
+	const unsigned char *mark, *end = text.data + text.length;
 
-		if (scheme_length(text) > 0) {
-			length = url_length(text);
-			find_link(index, span_of(text.data, url_trim(span_of(text.data, length))));
+	while ((mark = text.length < 3 ? NULL : memmem(text.data, text.length, "://", 3)) != NULL) {
+		size_t before = (size_t)(mark - text.data);
+		const unsigned char *next = mark + 3;
+
+		for (size_t back = 4; back <= 5 && back <= before; back++) {
+			struct span url = span_of(mark - back, (size_t)(end - mark) + back);
+
+			if (scheme_length(url) != back + 3)
+				continue;
+			url.length = url_length(url);
+			find_link(index, span_of(url.data, url_trim(url)));
+			next = url.data + url.length;
+			break;
 		}
-		text = span_of(text.data + length, text.length - length);
+		text = span_of(next, (size_t)(end - next));
 	}
 }
 
@@ -203,10 +212,10 @@ void find_codes(struct mime_index *index, struct span text)
 
 	for (size_t at = 0; at < text.length && index->code_count < MIME_FINDINGS_MAX;
 	     at += length) {
-		struct span rest = span_of(text.data + at, text.length - at);
+		const struct span rest = { text.data + at, text.length - at };
 
 		length = 1;
-		if (scheme_length(rest) > 0) {
+		if ((text.data[at] | 0x20) == 'h' && scheme_length(rest) > 0) {
 			length = url_length(rest);
 		} else if (is_digit(text.data[at])) {
 			bool code = code_digits(text, at, &digits, &length);
