@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* auth.c - the login dialogue: AUTH PLAIN (RFC 4616) and LOGIN, by the rules of RFC 4954.
  *
- * A name counts only when its password was found good. auth = any takes every login: for an inbox
- * in development applications log in with what they have. Elsewhere a helper compares with the
- * users' file. It holds hashes of crypt(3), from which a server cannot answer SCRAM (that needs
- * keys derived in SCRAM's own way), so SCRAM is not offered; PLAIN inside TLS is. A refusal tells
- * the same, after the same time, whether the name or the password is wrong; it is held back for
- * longer each time. What was secret is overwritten wherever it lay.
+ * A name counts only when its password was found good. auth = any takes every login, also by the
+ * ways of mechanisms.c: for an inbox in development applications log in with what they have.
+ * Elsewhere a helper compares with the users' file. It holds hashes of crypt(3), from which a
+ * server cannot answer SCRAM (that needs keys derived in SCRAM's own way), so SCRAM is not offered;
+ * PLAIN inside TLS is. A refusal tells the same, after the same time, whether the name or the
+ * password is wrong; it is held back for longer each time. What was secret is overwritten wherever
+ * it lay.
  */
 #include "receive/private.h"
 
@@ -27,7 +28,7 @@
 #define REFUSAL_DELAY     (1 * CLOCK_SEC)
 #define REFUSAL_DELAY_MAX (4 * CLOCK_SEC)
 
-enum { STEP_PLAIN, STEP_NAME, STEP_PASSWORD };
+enum { STEP_PLAIN, STEP_NAME, STEP_PASSWORD, STEP_UNCHECKED };
 
 struct login_attempt {
 	struct login_check check;
@@ -35,6 +36,7 @@ struct login_attempt {
 	struct timer delay;
 	const struct refusal *refusal; /* what is said when the delay is over */
 	uint8_t step;
+	enum mechanism mechanism;
 	bool outstanding; /* the check is with the helper */
 	char *name;
 	char password[PASSWORD_MAX + 1];
@@ -299,9 +301,22 @@ static void take_plain(struct session *s, struct span message)
 		take_password(s, span_of(second + 1, (size_t)(end - second) - 1));
 }
 
+static void take_unchecked(struct session *s, struct span response)
+{
+	struct span name;
+
+	if (!mechanism_name(s->attempt->mechanism, response, &name))
+		auth_fail(s, 501, "5.5.2", "Malformed response");
+	else if (take_login(s, name))
+		auth_check(s);
+}
+
 static void take_response(struct session *s, struct span response)
 {
 	switch (s->attempt->step) {
+	case STEP_UNCHECKED:
+		take_unchecked(s, response);
+		return;
 	case STEP_PLAIN:
 		take_plain(s, response);
 		return;
@@ -346,7 +361,7 @@ static bool auth_allowed_here(const struct session *s)
 	       listener->auth_without_tls;
 }
 
-bool auth_is_offered(const struct session *s)
+static bool auth_is_offered(const struct session *s)
 {
 	const struct listener_settings *listener = s->receive->listener;
 
@@ -354,33 +369,72 @@ bool auth_is_offered(const struct session *s)
 	       (listener->tls != LISTENER_TLS_REQUIRED || session_secured(s));
 }
 
-static void auth_start(struct session *s, bool plain, struct span initial)
+static const struct {
+	const char *name;
+	uint8_t step;          /* what a response is */
+	const char *challenge; /* before one; NULL: made for each */
+} mechanisms[MECHANISM_COUNT] = {
+	[MECHANISM_PLAIN] = { "PLAIN", STEP_PLAIN, "" },
+	[MECHANISM_LOGIN] = { "LOGIN", STEP_NAME, "VXNlcm5hbWU6" },
+	[MECHANISM_CRAM_MD5] = { "CRAM-MD5", STEP_UNCHECKED, NULL },
+	[MECHANISM_XOAUTH2] = { "XOAUTH2", STEP_UNCHECKED, "" },
+	[MECHANISM_OAUTHBEARER] = { "OAUTHBEARER", STEP_UNCHECKED, "" },
+};
+
+static size_t mechanism_count(const struct session *s)
 {
-	attempt_new(s)->step = plain ? STEP_PLAIN : STEP_NAME;
-	/* RFC 4954 4: an initial response of "=" is an empty one. */
-	if (initial.length > 0)
+	return s->receive->listener->auth == AUTH_ANY ? MECHANISM_COUNT : MECHANISM_LOGIN + 1;
+}
+
+void auth_offer(const struct session *s, struct bytes *out)
+{
+	if (!auth_is_offered(s))
+		return;
+	bytes_append_text(out, "250-AUTH");
+	for (size_t i = 0; i < mechanism_count(s); i++)
+		bytes_printf(out, " %s", mechanisms[i].name);
+	bytes_append_text(out, "\r\n");
+}
+
+static void auth_start(struct session *s, size_t mechanism, struct span initial)
+{
+	const char *challenge = mechanisms[mechanism].challenge;
+	struct login_attempt *a = attempt_new(s);
+	struct bytes made = { 0 };
+
+	a->mechanism = (enum mechanism)mechanism;
+	a->step = mechanisms[mechanism].step;
+	if (challenge == NULL && initial.length > 0) {
+		auth_fail(s, 501, "5.7.0", "This mechanism begins with a challenge");
+	} else if (challenge == NULL) {
+		mechanism_challenge(s, &made);
+		auth_ask(s, a->step, bytes_text(&made));
+	} else if (initial.length > 0) {
+		/* RFC 4954 4: an initial response of "=" is an empty one. */
 		auth_response(s, span_equal_text(initial, "=") ? span_of(NULL, 0) : initial);
-	else if (plain)
-		auth_ask(s, STEP_PLAIN, "");
-	else
-		auth_ask(s, STEP_NAME, "VXNlcm5hbWU6");
+	} else {
+		auth_ask(s, a->step, challenge);
+	}
+	bytes_release(&made);
 }
 
 void verb_auth(struct session *s, struct span argument)
 {
-	struct span rest = argument, mechanism = span_word(&rest);
-	bool plain = span_equal_nocase(mechanism, span_of_text("PLAIN"));
+	struct span rest = argument, name = span_word(&rest);
+	size_t i = 0;
 
+	while (i < mechanism_count(s) && !span_equal_nocase(name, span_of_text(mechanisms[i].name)))
+		i++;
 	if (s->receive->listener->auth == AUTH_OFF)
 		session_reply(s, 502, "5.5.1", "AUTH is not offered");
 	else if (s->login != NULL)
 		session_reply(s, 503, "5.5.1", "You are logged in already");
-	else if (mechanism.length == 0)
+	else if (name.length == 0)
 		session_reply(s, 501, "5.5.4", "AUTH needs a mechanism");
-	else if (!plain && !span_equal_nocase(mechanism, span_of_text("LOGIN")))
+	else if (i == mechanism_count(s))
 		session_reply(s, 504, "5.5.4", "Mechanism not offered");
 	else if (!auth_allowed_here(s))
 		session_reply(s, 538, "5.7.11", "Encryption required for this mechanism");
 	else
-		auth_start(s, plain, rest);
+		auth_start(s, i, rest);
 }

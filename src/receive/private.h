@@ -308,14 +308,28 @@ void data_free(struct session *s);
 /* ---- auth.c --------------------------------------------------------------- */
 
 void verb_auth(struct session *s, struct span argument);
+void auth_offer(const struct session *s, struct bytes *out); /* the line of EHLO, or nothing */
 /* One line of the dialogue. */
 void auth_line(struct session *s, struct span line);
-/* What EHLO says. */
-bool auth_is_offered(const struct session *s);
 /* Gives up the attempt, with its secrets. Its check is not outstanding. */
 void auth_forget(struct session *s);
 /* A check is with the helper: the session must stay until it is back. */
 bool auth_outstanding(const struct login_attempt *attempt);
+
+/* ---- mechanisms.c ------------------------------------------------------------ */
+
+/* The last three with auth = any alone. */
+enum mechanism {
+	MECHANISM_PLAIN,
+	MECHANISM_LOGIN,
+	MECHANISM_CRAM_MD5,
+	MECHANISM_XOAUTH2,
+	MECHANISM_OAUTHBEARER,
+	MECHANISM_COUNT
+};
+void mechanism_challenge(const struct session *s, struct bytes *out); /* of CRAM-MD5, in base64 */
+/* The name in the response of one of those; false: it is malformed. */
+bool mechanism_name(enum mechanism mechanism, struct span response, struct span *name_r);
 
 /* ---- login_cache.c ---------------------------------------------------------- */
 

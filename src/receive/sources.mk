@@ -10,6 +10,7 @@ receive_sources = \
 	src/receive/faults.h \
 	src/receive/lines.c \
 	src/receive/login_cache.c \
+	src/receive/mechanisms.c \
 	src/receive/parameters.c \
 	src/receive/play.c \
 	src/receive/policy.c \

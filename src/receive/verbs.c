@@ -143,8 +143,7 @@ static void verb_ehlo(struct session *s, struct span argument)
 	bytes_printf(&text, "250-LIMITS RCPTMAX=%zu\r\n", listener->max_recipients);
 	if (offers_starttls(s))
 		bytes_append_text(&text, "250-STARTTLS\r\n");
-	if (auth_is_offered(s))
-		bytes_append_text(&text, "250-AUTH PLAIN LOGIN\r\n");
+	auth_offer(s, &text);
 	bytes_append_text(&text, "250 ENHANCEDSTATUSCODES\r\n");
 	record_reply(s, bytes_span(&text));
 	session_send(s, text.data, text.length);

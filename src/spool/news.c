@@ -118,9 +118,14 @@ static void tell_due(struct due_watch *watch, struct due_set *due)
 {
 	bool post;
 
-	if (watch->home == NULL || due->count == 0)
+	if (due->count == 0)
 		return;
 	pthread_mutex_lock(&watch->lock);
+	/* At the start the writer may be at work before anybody asks for its news. */
+	if (watch->home == NULL) {
+		pthread_mutex_unlock(&watch->lock);
+		return;
+	}
 	for (size_t i = 0; i < due->count; i++)
 		due_set_add(&watch->gathered, &due->lines[i]);
 	post = !watch->posted;
@@ -213,9 +218,11 @@ void spool_watch_due(struct spool *sp, struct channel *home,
                      void (*news)(void *context, const struct due_news *news, size_t count),
                      void *context)
 {
+	pthread_mutex_lock(&sp->due.lock);
 	sp->due.news = news;
 	sp->due.context = context;
 	sp->due.home = home;
+	pthread_mutex_unlock(&sp->due.lock);
 }
 
 static void watch_add(struct inbox_watches *watches, struct channel *home, spool_inbox_news *news,

@@ -228,7 +228,7 @@ def test_nothing_leaves_it(catch, sink):
 
 
 @pytest.mark.threads
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_any_login_is_taken_and_no_password_is_kept(catch, mechanism):
     daemon = catch("--print=json", "-v")
     with daemon.smtp() as client:

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -419,6 +420,82 @@ static void aliases_replace_recipients(void **state)
 	lab_release(&lab);
 }
 
+/* In an inbox applications log in as they do at their provider. */
+static void an_inbox_takes_what_others_check(void **state)
+{
+	static const struct {
+		const char *mechanism, *response, *login; /* login NULL: malformed */
+	} table[] = {
+		{ "CRAM-MD5", "YWxpY2UgYjkxM2E2MDJjN2VkYTdhNDk1YjRlNmU3MzM0ZDM4OTA=", "alice" },
+		{ "CRAM-MD5", "YWwgaWNlIGI5MTM=", "al ice" },
+		{ "XOAUTH2", "dXNlcj1hbGljZUB4LmV4YW1wbGUBYXV0aD1CZWFyZXIgeWEyOQEB",
+		  "alice@x.example" },
+		{ "OAUTHBEARER",
+		  "bixhPWFsaWNlQHguZXhhbXBsZSwBaG9zdD1teAFwb3J0PTI1AWF1dGg9QmVhcmVyIHlhMjkBAQ==",
+		  "alice@x.example" },
+		{ "CRAM-MD5", "bm9zcGFjZQ==", NULL },
+		{ "XOAUTH2", "YXV0aD1CZWFyZXIgeAEB", NULL },
+		{ "XOAUTH2", "dXNlcj1jdXQ=", NULL },
+		{ "OAUTHBEARER", "biwsAWF1dGg9QmVhcmVyIHgBAQ==", NULL },
+		{ "CRAM-MD5", "IGRpZ2VzdA==", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * (sizeof table / sizeof table[0]); i++) {
+		bool initial = i % 2 == 1, cram = text_starts(table[i / 2].mechanism, "CRAM");
+		struct bytes said = { 0 };
+		const char *reply;
+		struct lab lab;
+
+		lab_init(&lab, AUTH_ANY);
+		server_connect(&lab.v);
+		assert_non_null(strstr(server_say(&lab.v, "EHLO x\r\n"),
+		                       "AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2 OAUTHBEARER\r\n"));
+		bytes_printf(&said, "AUTH %s%s%s\r\n", table[i / 2].mechanism, initial ? " " : "",
+		             initial ? table[i / 2].response : "");
+		reply = server_say(&lab.v, bytes_text(&said));
+		if (initial && cram) {
+			assert_true(text_starts(reply, "501 5.7.0 "));
+		} else {
+			bytes_clear(&said);
+			bytes_printf(&said, "%s\r\n", table[i / 2].response);
+			if (!initial) {
+				assert_true(text_starts(reply, "334 "));
+				assert_int_equal(strlen(reply) > 20, cram);
+				reply = server_say(&lab.v, bytes_text(&said));
+			}
+			if (text_starts(reply, "235 ") != (table[i / 2].login != NULL))
+				fail_msg("row %zu: %s", i / 2, reply);
+		}
+		if (table[i / 2].login != NULL && !(initial && cram)) {
+			server_say(&lab.v, SERVER_AGAIN "x\r\n.\r\n");
+			assert_string_equal(lab.v.stored[0].login, table[i / 2].login);
+		}
+		assert_int_equal(lab.file.asked, 0);
+		bytes_release(&said);
+		lab_release(&lab);
+	}
+}
+
+/* Where passwords are checked, what cannot be checked is not there. */
+static void elsewhere_they_are_not_offered(void **state)
+{
+	static const char *const names[] = { "CRAM-MD5", "XOAUTH2", "OAUTHBEARER" };
+	struct lab lab;
+
+	(void)state;
+	lab_init(&lab, AUTH_OPTIONAL);
+	server_connect(&lab.v);
+	assert_non_null(strstr(server_say(&lab.v, "EHLO x\r\n"), "AUTH PLAIN LOGIN\r\n"));
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char line[40];
+
+		snprintf(line, sizeof line, "AUTH %s\r\n", names[i]);
+		assert_true(text_starts(server_say(&lab.v, line), "504 5.5.4 "));
+	}
+	lab_release(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +509,8 @@ int main(void)
 		cmocka_unit_test(sessions_end_in_the_middle),
 		cmocka_unit_test(clear_text_stays_here),
 		cmocka_unit_test(a_login_has_its_senders),
+		cmocka_unit_test(an_inbox_takes_what_others_check),
+		cmocka_unit_test(elsewhere_they_are_not_offered),
 		cmocka_unit_test(aliases_replace_recipients),
 	};
 

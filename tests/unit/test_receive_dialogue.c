@@ -336,7 +336,7 @@ static const struct dialogue dialogues[] = {
 	  { { "AUTH PLAIN AGFubmEAc2VjcmV0\r\n", "503 5.5.1" },
 	    HELLO,
 	    { "AUTH\r\n", "501 5.5.4" },
-	    { "AUTH CRAM-MD5\r\n", "504 5.5.4" },
+	    { "AUTH GSSAPI\r\n", "504 5.5.4" },
 	    { "AUTH PLAIN =AAA\r\n", "501 5.5.2" },
 	    { "AUTH PLAIN AAA=BBB=\r\n", "501 5.5.2" },
 	    { "AUTH PLAIN AAAA AAAA\r\n", "501 5.5.2" },

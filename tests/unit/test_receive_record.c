@@ -135,9 +135,11 @@ static void secrets_are_not_recorded(void **state)
 		"AUTH PLAIN\r\nAGFsaWNlAHNlY3JldA==\r\n",
 		"AUTH LOGIN\r\nYWxpY2U=\r\nc2VjcmV0\r\n",
 		"AUTH LOGIN YWxpY2U=\r\nc2VjcmV0\r\n",
-		"AUTH CRAM-MD5\r\nAGFsaWNlAHNlY3JldA==\r\n", /* refused, and it says it anyway */
+		"AUTH GSSAPI\r\nAGFsaWNlAHNlY3JldA==\r\n", /* refused, and it says it anyway */
 		"AUTH LOGIN\r\n=\r\nYWxpY2U=\r\nc2VjcmV0\r\n",
 		"AUTH LOGIN\r\nYWxpY2U=\nc2VjcmV0\r\n",
+		"AUTH CRAM-MD5\r\nYWxpY2UgAGFsaWNlAHNlY3JldA==\r\n",
+		"AUTH XOAUTH2 dXNlcj1hbGljZQFhdXRoPUJlYXJlciBzZWNyZXQBAQ== c2VjcmV0\r\n",
 	};
 	struct lab lab;
 
