@@ -234,7 +234,8 @@ def test_any_login_is_taken_and_no_password_is_kept(catch, mechanism):
     with daemon.smtp() as client:
         client.ehlo()
         client.user, client.password = "app", "canary-Xy3"
-        client.auth(mechanism, getattr(client, "auth_" + mechanism.lower()))
+        client.auth(mechanism, getattr(client, "auth_" + mechanism.lower().replace("-", "_")),
+                    initial_response_ok=mechanism != "CRAM-MD5")
         client.sendmail("a@example.com", ["b@example.org"], LETTER)
     assert json.loads(shown(daemon)[0])["Username"] == "app"
     daemon.stop()
