@@ -182,6 +182,25 @@ static int start_follower(struct service *s, struct bytes *error)
 	return follower_start(&s->follower, &options, error);
 }
 
+/* Where applications are to send: the first port, 0 when there are only Unix sockets. */
+static unsigned first_port(const struct service *s)
+{
+	for (size_t i = 0; i < s->daemon.settings->listener_count; i++)
+		if (!s->daemon.settings->listeners[i].is_unix)
+			return listener_port(s->bounds[i].fd);
+	return 0;
+}
+
+static const char *first_address(const struct service *s)
+{
+	const struct settings *settings = s->daemon.settings;
+
+	for (size_t i = 0; i < settings->listener_count; i++)
+		if (!settings->listeners[i].is_unix)
+			return settings->listeners[i].address;
+	return "";
+}
+
 /* Sockets end with the web; these go on when there is a reload. -1 with *error. */
 static int socket_copy(int fd, struct bytes *error)
 {
@@ -205,6 +224,8 @@ static int start_web(struct service *s, struct bytes *error)
 {
 	const struct settings *settings = s->daemon.settings;
 	struct web_options options = {
+		.smtp_address = first_address(s),
+		.smtp_port = first_port(s),
 		.settings = settings,
 		.inboxes = s->daemon.inboxes,
 		.spool = s->daemon.spool,
@@ -477,15 +498,6 @@ static void service_release(struct service *s)
 	free(s->bounds);
 	if (d->settings->spool_temporary && d->settings->spool_path != NULL && !s->keep)
 		background_remove_directory(d->settings->spool_path);
-}
-
-/* Where applications are to send: the first port, 0 when there are only Unix sockets. */
-static unsigned first_port(const struct service *s)
-{
-	for (size_t i = 0; i < s->daemon.settings->listener_count; i++)
-		if (!s->daemon.settings->listeners[i].is_unix)
-			return listener_port(s->bounds[i].fd);
-	return 0;
 }
 
 static unsigned first_http_port(const struct service *s)

@@ -201,8 +201,9 @@ void answer_stream(struct call *call, int status, const char *type, int64_t leng
 			evhttp_send_reply(request, status, NULL, NULL);
 		return;
 	}
-	/* Closed behind: what ends early, because it is deleted meanwhile, is seen as cut. */
-	answer_header(call, "Connection", "close");
+	if (length < 0)
+		answer_header(call, "Connection", "close"); /* HTTP/1.0 knows no other end */
+	call->left = length < 0 ? 0 : (uint64_t)length;
 	call->next = next;
 	evhttp_send_reply_start(call->request, status, NULL);
 	next(call);
@@ -212,6 +213,7 @@ void answer_piece(struct call *call, struct span piece)
 {
 	struct evbuffer *buffer = evbuffer_new();
 
+	call->left -= piece.length < call->left ? piece.length : call->left;
 	evbuffer_add(buffer, piece.data, piece.length);
 	evhttp_send_reply_chunk_with_cb(call->request, buffer, stream_on, call);
 	evbuffer_free(buffer);
@@ -221,6 +223,10 @@ void answer_end(struct call *call)
 {
 	struct evhttp_request *request = call->request;
 
+	/* What ends early, because it is deleted meanwhile, is seen as cut: the connection is
+	 * closed. The header comes too late for the client, but evhttp looks at it. */
+	if (call->left > 0)
+		answer_header(call, "Connection", "close");
 	call_end(call);
 	if (request != NULL)
 		evhttp_send_reply_end(request);

@@ -142,7 +142,7 @@ static bool origin_is_ours(const struct guard *guard, const char *origin,
 /* An image or a script of another page's has no Origin; browsers say where it comes from. */
 static bool is_cross_site(const struct guard_facts *facts)
 {
-	return facts->site != NULL && strcmp(facts->site, "cross-site") == 0 &&
+	return facts->site != NULL && !facts->keyed && strcmp(facts->site, "cross-site") == 0 &&
 	       (facts->mode == NULL || strcmp(facts->mode, "navigate") != 0);
 }
 

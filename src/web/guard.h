@@ -27,7 +27,8 @@ struct guard_facts {
 	const char *origin;      /* Origin */
 	const char *site, *mode; /* Sec-Fetch-Site, Sec-Fetch-Mode */
 	bool host_repeated;
-	bool old; /* HTTP/1.0: Host may be missing */
+	bool old;   /* HTTP/1.0: Host may be missing */
+	bool keyed; /* a page that we served has given it the right to ask */
 };
 
 enum guard_verdict {

@@ -63,9 +63,12 @@ void jobs_start(struct web *web)
 	web->job_reader_count = WEB_JOBS;
 }
 
-/* After the loop: those that run come back to the channel, and start those that wait. */
+/* After the loop, while the writer still runs: those that run come back to the channel, and start
+ * those that wait. */
 void jobs_stop(struct web *web)
 {
+	if (web->helper == NULL)
+		return;
 	while (web->job_reader_count < WEB_JOBS || !list_empty(&web->jobs)) {
 		channel_wait(web->channel, -1);
 		channel_receive(web->channel);

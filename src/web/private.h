@@ -49,6 +49,7 @@ struct web {
 	struct reader *reader;
 	struct face control, tcp;
 	struct guard guard;
+	char view_key[33]; /* mail's own pages ask for their pictures with it */
 	pthread_t thread;
 	bool running, stopping;
 	int64_t started_us;  /* monotonic */
@@ -96,16 +97,21 @@ void clients_start(struct web *web);
 /* ---- router.c ----------------------------------------------------------------------- */
 
 void router_request(struct evhttp_request *request, void *context); /* of evhttp; context: a face */
+bool call_has_view_key(const struct call *call);
 /* After the login: checks the body, then runs the way. */
 void router_run(struct call *call);
 /* The families. */
 extern const struct way control_ways[];
-extern const struct way mailpit_ways[];
 extern const struct way fault_ways[];
 extern const struct way session_ways[];
 extern const struct way events_ways[];
 extern const struct way send_ways[];
 extern const struct way metrics_ways[];
+extern const struct way mailpit_list_ways[];
+extern const struct way mailpit_change_ways[];
+extern const struct way mailpit_message_ways[];
+extern const struct way mailpit_view_ways[];
+extern const struct way mailpit_about_ways[];
 
 /* ---- answer.c ------------------------------------------------------------------------ */
 

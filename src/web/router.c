@@ -28,12 +28,16 @@
 
 static const struct way *const families[] = {
 	control_ways,
-	mailpit_ways,
 	fault_ways,
 	session_ways,
 	events_ways,
 	send_ways,
 	metrics_ways,
+	mailpit_list_ways,
+	mailpit_change_ways,
+	mailpit_message_ways,
+	mailpit_view_ways,
+	mailpit_about_ways,
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
@@ -124,9 +128,18 @@ static bool body_is_clear(struct evhttp_request *request, struct evkeyvalq *head
 	return !head || length == NULL || strcmp(length, "0") == 0;
 }
 
-static enum guard_verdict guard_request(struct web *web, struct evhttp_request *request,
-                                        struct evkeyvalq *headers)
+/* A page of mail has no origin: to its pictures it is a stranger, but for the key. */
+bool call_has_view_key(const struct call *call)
 {
+	const char *key = call_query(call, "key");
+
+	return key != NULL && strlen(key) == sizeof(call->web->view_key) - 1 &&
+	       digest_equal(key, call->web->view_key, strlen(key));
+}
+
+static enum guard_verdict guard_request(const struct call *call, struct evkeyvalq *headers)
+{
+	struct evhttp_request *request = call->request;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *authority = evhttp_uri_get_host(uri);
 	const struct guard_facts facts = {
@@ -138,9 +151,10 @@ static enum guard_verdict guard_request(struct web *web, struct evhttp_request *
 		.host_repeated =
 			header_count(headers, "Host") > 1 || header_count(headers, "Origin") > 1,
 		.old = request->major == 1 && request->minor == 0,
+		.keyed = call_has_view_key(call),
 	};
 
-	return guard_check(&web->guard, &facts);
+	return guard_check(&call->web->guard, &facts);
 }
 
 static void refuse(struct call *call, int status, const char *text)
@@ -162,7 +176,7 @@ static bool request_may_pass(struct call *call)
 	}
 	if (call->control)
 		return true; /* no browser reaches it */
-	switch (guard_request(call->web, call->request, headers)) {
+	switch (guard_request(call, headers)) {
 	case GUARD_OK:
 		return true;
 	case GUARD_BAD:
@@ -272,7 +286,6 @@ static bool path_of(struct call *call)
 		refuse(call, 400, "the path cannot be read");
 		return false;
 	}
-	query_parse(&call->query, evhttp_uri_get_query(uri));
 	/* On the control socket there is no base path. */
 	if (call->control)
 		return inbox_of(call);
@@ -427,6 +440,7 @@ static struct call *call_new(struct face *face, struct evhttp_request *request)
 	call->head = call->method == EVHTTP_REQ_HEAD;
 	if (call->head)
 		call->method = EVHTTP_REQ_GET;
+	query_parse(&call->query, evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request)));
 	list_append(&face->web->calls, &call->link);
 	call->client = client_find(face, request);
 	if (call->client != NULL)

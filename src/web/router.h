@@ -72,7 +72,9 @@ struct call {
 	/* The handler's own, for the time until its answer. */
 	void *context;
 	void (*release)(struct call *call); /* of context, when the call ends; may be NULL */
-	void (*next)(struct call *call);    /* private to answer.c: streaming */
+	/* Private to answer.c: streaming. */
+	void (*next)(struct call *call);
+	uint64_t left; /* octets of the length that was said */
 };
 
 /* The value of ?name=; NULL: not there. */

@@ -8,10 +8,12 @@
 #include <event2/http.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "web/hub.h"
@@ -76,11 +78,21 @@ static int token_read(struct web *web, const char *file, struct bytes *error)
 	return 0;
 }
 
+static void view_key_make(struct web *web)
+{
+	unsigned char octets[16];
+
+	digest_random(octets, sizeof(octets));
+	for (size_t i = 0; i < sizeof(octets); i++)
+		snprintf(web->view_key + 2 * i, 3, "%02x", octets[i]);
+}
+
 static int serve(struct web *web, struct bytes *error)
 {
 	const struct http_settings *http = &web->options.settings->http;
 
 	guard_init(&web->guard, web->options.settings);
+	view_key_make(web);
 	if (http->auth_file != NULL)
 		web->auth = auth_new(http->auth_file);
 	if (http->token_file != NULL && token_read(web, http->token_file, error) < 0)
@@ -134,6 +146,7 @@ void web_stop(struct web *web)
 	item->arrived = stop_arrived;
 	channel_post(web->channel, item);
 	pthread_join(web->thread, NULL);
+	jobs_stop(web);
 	web->running = false;
 }
 
@@ -146,9 +159,9 @@ void web_free(struct web **web_p)
 		return;
 	*web_p = NULL;
 	web->stopping = true;
-	channel_receive(web->channel);
 	jobs_stop(web);
 	hub_stop(web);
+	channel_receive(web->channel);
 	face_close(&web->tcp);
 	face_close(&web->control);
 	/* What never came back has nobody any more who could bring it. */

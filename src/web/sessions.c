@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "mail/dialogue.h"
 #include "mail/id.h"
-#include "web/private.h"
+#include "web/mailpit.h"
 
 /* On their way at a time, at most 17 KiB each. */
 #define WAITING_MAX 200
@@ -90,43 +90,21 @@ static json_t *describe_session(const struct session_record *record)
 
 /* ---- calls ---------------------------------------------------------------------- */
 
-/* false: there is no such message in that inbox. */
-static bool entry_of(const struct call *call, const char *name, uint64_t *id_r,
-                     uint64_t *sequence_r)
-{
-	struct reader *reader = call->web->reader;
-	struct inbox_entry newest;
-
-	if (strcmp(name, "latest") == 0) {
-		if (reader_inbox_list(reader, call->inbox, 0, true, 0, &newest, 1) == 0)
-			return false;
-		*id_r = newest.id;
-		*sequence_r = newest.sequence;
-		inbox_entry_release(&newest);
-		return true;
-	}
-	if (id_parse(id_r, name) != 0)
-		return false;
-	*sequence_r = reader_inbox_sequence(reader, call->inbox, *id_r);
-	return *sequence_r != 0;
-}
-
 /* {"Lines": []} when it was not recorded. */
-static void handle_dialogue(struct call *call)
+static void dialogue_found(struct call *call, uint64_t id, uint64_t sequence)
 {
 	struct bytes record = { 0 };
-	uint64_t id, sequence;
-	json_t *object;
+	json_t *object = json_object();
 
-	if (!entry_of(call, call->arguments[0], &id, &sequence)) {
-		answer_not_found(call);
-		return;
-	}
 	(void)reader_inbox_extra(call->web->reader, call->inbox, sequence, SPOOL_DIALOGUE, &record);
-	object = json_object();
 	json_object_set_new(object, "Lines", describe_dialogue(bytes_span(&record), id));
 	answer_json(call, 200, object);
 	bytes_release(&record);
+}
+
+static void handle_dialogue(struct call *call)
+{
+	find_message(call, call->arguments[0], FIND_PAGE, dialogue_found);
 }
 
 static void sessions_handle(struct call *call)

@@ -2,24 +2,34 @@
 web_sources = \
 	src/web/answer.c \
 	src/web/auth.c \
+	src/web/change.c \
 	src/web/client.c \
 	src/web/content.c \
 	src/web/control.c \
-	src/web/fault_rules.c \
-	src/web/faults.c \
-	src/web/faults.h \
 	src/web/deposit.c \
 	src/web/deposit.h \
 	src/web/describe.c \
+	src/web/fault_rules.c \
+	src/web/faults.c \
+	src/web/faults.h \
 	src/web/feed.c \
+	src/web/find.c \
 	src/web/guard.c \
 	src/web/guard.h \
 	src/web/hub.c \
 	src/web/hub.h \
+	src/web/hunt.c \
 	src/web/job.c \
 	src/web/mailcatcher.c \
-	src/web/mailpit.c \
+	src/web/mailpit.h \
+	src/web/mailpit_about.c \
+	src/web/mailpit_change.c \
+	src/web/mailpit_list.c \
+	src/web/mailpit_message.c \
+	src/web/mailpit_view.c \
 	src/web/metrics.c \
+	src/web/part.c \
+	src/web/part.h \
 	src/web/path.c \
 	src/web/path.h \
 	src/web/private.h \

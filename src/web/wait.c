@@ -13,6 +13,7 @@
 #include "config/values.h"
 #include "inbox/inbox.h"
 #include "web/hub.h"
+#include "web/mailpit.h"
 #include "web/private.h"
 
 #define WAITS_MAX       200               /* at a time; each has a connection */
@@ -74,17 +75,6 @@ static void wait_free(struct wait *w)
 	free(w);
 }
 
-/* As if it had been asked for by itself. */
-static void search_answer(struct call *call)
-{
-	for (const struct way *way = mailpit_ways; way->pattern != NULL; way++)
-		if (way->method == EVHTTP_REQ_GET && strcmp(way->pattern, "/api/v1/search") == 0) {
-			way->handle(call);
-			return;
-		}
-	answer_not_found(call);
-}
-
 static void wait_look(struct wait *w)
 {
 	struct call *call = w->call;
@@ -94,7 +84,7 @@ static void wait_look(struct wait *w)
 		return;
 	wait_free(w);
 	if (enough)
-		search_answer(call);
+		mailpit_search(call); /* as if it had been asked for by itself */
 	else
 		answer_text(call, 404, "no message matched in time");
 }

@@ -33,7 +33,9 @@ struct web_options {
 	const int
 		*fds; /* the same, of settings->http.listeners; taken, the array is the caller's */
 	size_t fd_count;
-	struct tls_context *tls; /* of all of them; NULL: none. Not taken */
+	struct tls_context *tls;  /* of all of them; NULL: none. Not taken */
+	const char *smtp_address; /* where applications are to send; "": nowhere */
+	unsigned smtp_port;
 	const struct settings *settings;
 	const uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */
 	struct spool *spool;
