@@ -152,6 +152,8 @@ static void term_insert(struct search *search, const struct term *term)
 		search->terms[at] = search->terms[at - 1];
 	search->terms[at] = *term;
 	search->count++;
+	if (term->kind == TERM_TEXT && !term->excludes)
+		inbox_sieve_add(&search->sieve, bytes_span(&term->needle.octets));
 }
 
 static void word_add(struct search *search, struct span text, const struct zone *zone)

@@ -215,7 +215,8 @@ static void work(struct helper_job *helper_job)
 		return;
 	reader = reader_new(job->spool);
 	do
-		before = reader_inbox_scan(reader, job->inbox, before, SLICE, see, &walk);
+		before = reader_inbox_sift(reader, job->inbox, before, SLICE, &walk.search->sieve,
+		                           see, &walk);
 	while (before != 0 && !walk.ended && !atomic_load(&job->cancelled));
 	reader_free(&reader);
 	search_free(&walk.search);

@@ -50,7 +50,8 @@ struct term {
 struct search {
 	struct term *terms;
 	size_t count;
-	struct bytes *scratch; /* of the one thread that asks */
+	struct bytes *scratch;    /* of the one thread that asks */
+	struct inbox_sieve sieve; /* what must be in a text or a label */
 };
 
 /* ---- dates (date.c, zone.c) ------------------------------------------------------------------ */

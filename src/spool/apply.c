@@ -55,6 +55,7 @@ static void fill_row(const struct row *row, unsigned char *key, unsigned char *v
 	case TABLE_PART:
 	case TABLE_TEXT:
 	case TABLE_DIALOGUE:
+	case TABLE_SIEVE:
 		be64_store(key + INBOX_SEQ_AT, holes->entries[row->group - 1].sequence);
 		break;
 	default:
@@ -77,8 +78,12 @@ static int apply_rows(struct write *w, struct bytes *rows, const struct holes *h
 		key = at + sizeof(row);
 		value = key + row.key_length;
 		fill_row(&row, key, value, holes);
-		rc = write_put(w, (enum table_number)row.table, value_of(key, row.key_length),
-		               value_of(value, row.value_length), row.append ? MDB_APPEND : 0);
+		if (row.table == TABLE_SIEVE)
+			rc = sieve_set(w, be32_load(key), be64_load(key + INBOX_SEQ_AT), value);
+		else
+			rc = write_put(
+				w, (enum table_number)row.table, value_of(key, row.key_length),
+				value_of(value, row.value_length), row.append ? MDB_APPEND : 0);
 		if (rc != 0)
 			return rc;
 		at = value + row.value_length;

@@ -130,6 +130,8 @@ static int remove_read(struct write *w, uint32_t inbox, uint64_t sequence, struc
 	if (rc == 0)
 		rc = entry_uncount(w, inbox, &entry);
 	if (rc == 0)
+		rc = sieve_clear(w, inbox, sequence);
+	if (rc == 0)
 		rc = remove_extras(w, inbox, sequence, &entry);
 	return rc == 0 ? remove_holder(w, entry.id, inbox, sequence) : rc;
 }
@@ -270,6 +272,8 @@ static int change_read(struct write *w, const struct inbox_change *change, uint6
 		rc = change_counts(w, change->inbox, &before, &after);
 	if (*changed_r && rc == 0)
 		rc = entry_write(w, change->inbox, sequence, &after, record_rows(record));
+	if (rc == 0 && !span_equal(before.labels, after.labels))
+		rc = sieve_label(w, change->inbox, sequence, after.labels);
 	bytes_release(&labels);
 	return rc;
 }

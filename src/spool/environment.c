@@ -31,6 +31,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_DUE] = "due",     [TABLE_CLAIM] = "claim",       [TABLE_INBOX] = "inbox",
 	[TABLE_QUOTA] = "quota", [TABLE_ALARM] = "alarm",       [TABLE_PART] = "part",
 	[TABLE_TEXT] = "text",   [TABLE_DIALOGUE] = "dialogue", [TABLE_LABEL] = "label",
+	[TABLE_SIEVE] = "sieve",
 };
 static const char *const mode_names[] = { [SPOOL_RELAY] = "relay", [SPOOL_CATCH] = "catch" };
 

@@ -140,6 +140,15 @@ struct key key_of_label(uint32_t inbox, struct span label)
 	return key;
 }
 
+struct key key_of_sieve(uint32_t inbox, uint64_t row)
+{
+	struct key key = { .length = 0 };
+
+	key_u32(&key, inbox);
+	key_u64(&key, row);
+	return key;
+}
+
 struct key key_of_text(const char *text)
 {
 	struct key key = { .length = strnlen(text, KEY_MAX) };
@@ -241,6 +250,15 @@ int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, ui
 	*inbox_r = be32_load(key.data);
 	*sequence_r = be64_load(key.data + INBOX_SEQ_AT);
 	*k_r = be16_load(key.data + 12);
+	return 0;
+}
+
+int key_parse_sieve(struct span key, uint32_t *inbox_r, uint64_t *row_r)
+{
+	if (key.length != 12)
+		return -1;
+	*inbox_r = be32_load(key.data);
+	*row_r = be64_load(key.data + 4);
 	return 0;
 }
 

@@ -71,6 +71,7 @@ enum table_number {
 	TABLE_TEXT,
 	TABLE_DIALOGUE,
 	TABLE_LABEL,
+	TABLE_SIEVE,
 	TABLE_COUNT
 };
 
@@ -95,6 +96,7 @@ struct key key_of_message(uint64_t id, uint16_t k);
 struct key key_of_blob(uint64_t blob);
 struct key key_of_body(uint64_t blob, uint32_t piece);
 struct key key_of_garbage(uint8_t dead, uint64_t blob);
+struct key key_of_sieve(uint32_t inbox, uint64_t row);
 struct key key_of_dead_extras(uint32_t inbox, uint64_t sequence); /* in garbage, too */
 struct key key_of_delivery(uint64_t id, uint32_t n, uint16_t k);
 struct key key_of_due(const struct due_row *row);
@@ -115,6 +117,7 @@ int key_parse_due(struct span key, struct due_row *row_r);
 int key_parse_claim(struct span key, struct claim *claim_r);
 int key_parse_alarm(struct span key, struct alarm *alarm_r);
 int key_parse_entry(struct span key, uint32_t *inbox_r, uint64_t *sequence_r, uint16_t *k_r);
+int key_parse_sieve(struct span key, uint32_t *inbox_r, uint64_t *row_r);
 int key_parse_label(struct span key, uint32_t *inbox_r, struct span *label_r);
 /* The key after which the rows of the next line (queue, priority, class) begin; -1: none. */
 int key_of_next_line(const struct due_row *line, struct key *key_r);
@@ -144,6 +147,7 @@ struct tally {
 };
 struct inbox_tally {
 	uint64_t last_sequence, count, unread, octets;
+	uint64_t plain; /* entries up to this sequence are in no sieve: earlier versions' */
 };
 /* An inbox entry. Of version 3 and before it is as if read and weighs nothing. */
 struct entry_record {
@@ -217,6 +221,18 @@ void labels_encode(char *const *labels, size_t count, struct bytes *out);
 /* With its extras, of the message with these facts. */
 void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group,
                    const struct message_facts *facts, size_t piece);
+
+/* ---- the sieve (sieve.c) ------------------------------------------------------------------ */
+
+#define SIEVE_BITS_LOG 11
+#define SIEVE_SLOT     (1 << (SIEVE_BITS_LOG - 3)) /* octets */
+#define SIEVE_SLOTS    15                          /* in a row: what fits the least page */
+
+/* What an entry with this text and these labels has. */
+void sieve_slot(unsigned char *slot, struct span text, struct span labels);
+bool sieve_passes(const struct inbox_sieve *sieve, const unsigned char *slot);
+/* The slots of a row; NULL: it is none. */
+const unsigned char *sieve_slots(struct span row);
 
 /* ---- news (news.c) ------------------------------------------------------------------- */
 
@@ -391,7 +407,9 @@ struct write {
 	bool trimmed;    /* all inboxes were looked at */
 	struct due_set due;
 	struct inbox_set news;
-	struct inbox_set gone;      /* what retention took */
+	struct inbox_set gone; /* what retention took */
+	uint32_t sieve_inbox;  /* of the row that lost a slot last */
+	uint64_t sieve_row;
 	struct spool_count *counts; /* gathered, written at the commit */
 	size_t count_count, count_capacity;
 };
@@ -431,6 +449,11 @@ int apply_transition(struct write *w, struct transition *t);
 int apply_removal(struct write *w, struct inbox_removal *removal);
 int apply_change(struct write *w, struct inbox_change *change);
 int apply_drop(struct write *w, uint64_t blob);
+
+/* sieve.c. Of an entry; of one that is in no sieve nothing changes. */
+int sieve_set(struct write *w, uint32_t inbox, uint64_t sequence, const unsigned char *slot);
+int sieve_label(struct write *w, uint32_t inbox, uint64_t sequence, struct span labels);
+int sieve_clear(struct write *w, uint32_t inbox, uint64_t sequence);
 
 /* entry.c. A label of that entry more, or less. */
 int entry_count_labels(struct write *w, uint32_t inbox, struct span labels, bool more);

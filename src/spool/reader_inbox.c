@@ -283,11 +283,20 @@ uint64_t reader_inbox_next(struct reader *r, uint32_t inbox, uint64_t after, uin
 }
 
 /* ---- the walk of a search
- * ------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------
+ */
 
-struct scan_memory {
+struct showing {
+	void (*each)(void *context, const struct inbox_row *row);
+	void *context;
 	struct bytes record, text; /* of what is more than one row */
 };
+
+static void showing_release(struct showing *showing)
+{
+	bytes_release(&showing->record);
+	bytes_release(&showing->text);
+}
 
 static struct span text_in_place(struct reader *r, const struct entry_place *place, uint16_t rows,
                                  struct bytes *memory)
@@ -303,39 +312,131 @@ static struct span text_in_place(struct reader *r, const struct entry_place *pla
 	return bytes_span(memory);
 }
 
+static void show(struct reader *r, const struct entry_place *place, struct span first,
+                 struct showing *showing)
+{
+	struct entry_record record;
+	struct inbox_row row;
+
+	if (!decode(r, place, first, &showing->record, &record))
+		return;
+	row = (struct inbox_row){ .sequence = place->sequence,
+		                  .id = record.id,
+		                  .time_us = record.time_us,
+		                  .size = record.size,
+		                  .read = record.read,
+		                  .labels = record.labels,
+		                  .summary = record.summary };
+	row.text = text_in_place(r, place, record.extra_rows[SPOOL_TEXT], &showing->text);
+	showing->each(showing->context, &row);
+}
+
 uint64_t reader_inbox_scan(struct reader *r, uint32_t inbox, uint64_t before, size_t max,
                            void (*each)(void *context, const struct inbox_row *row), void *context)
 {
 	struct walk walk = { .r = r, .place = { .inbox = inbox }, .backwards = true };
-	struct scan_memory memory = { 0 };
-	struct entry_record record;
+	struct showing showing = { .each = each, .context = context };
 	uint64_t last = 0;
 	size_t count = 0;
 	bool more;
 
 	read_begin(r);
 	for (more = walk_to(&walk, before, 0); more && count < max; more = walk_on(&walk)) {
-		struct inbox_row row;
-
 		last = walk.place.sequence;
 		count++;
-		if (!decode(r, &walk.place, walk.value, &memory.record, &record))
-			continue;
-		row = (struct inbox_row){ .sequence = last,
-			                  .id = record.id,
-			                  .time_us = record.time_us,
-			                  .size = record.size,
-			                  .read = record.read,
-			                  .labels = record.labels,
-			                  .summary = record.summary };
-		row.text =
-			text_in_place(r, &walk.place, record.extra_rows[SPOOL_TEXT], &memory.text);
-		each(context, &row);
+		show(r, &walk.place, walk.value, &showing);
 	}
 	read_end(r);
-	bytes_release(&memory.record);
-	bytes_release(&memory.text);
+	showing_release(&showing);
 	return more ? last : 0;
+}
+
+/* ---- the same through the sieve
+ * ------------------------------------------------------------------ */
+
+/* A row of the sieve is passed in the time that a part of an entry takes. */
+#define ROWS_FOR_ONE 4
+
+struct sifting {
+	const struct inbox_sieve *sieve;
+	struct entry_place place;
+	uint64_t before, plain;
+	struct showing showing;
+	size_t seen, rows;
+};
+
+/* Those that may have it, from the last one on. */
+static void sift_row(struct reader *r, struct sifting *s, uint64_t first,
+                     const unsigned char *slots)
+{
+	for (unsigned i = SIEVE_SLOTS; i-- > 0;) {
+		struct span value;
+		struct key key;
+
+		s->place.sequence = first + i;
+		if (s->place.sequence >= s->before || s->place.sequence <= s->plain ||
+		    !sieve_passes(s->sieve, slots + i * SIEVE_SLOT))
+			continue;
+		key = entry_key(&s->place, 0);
+		if (read_near(r, TABLE_INBOX, &key, &value))
+			show(r, &s->place, value, &s->showing);
+		s->seen++;
+	}
+	s->before = first;
+	s->rows++;
+}
+
+/* true: there may be more. */
+static bool sift_rows(struct reader *r, struct sifting *s, size_t max)
+{
+	struct key key = key_of_sieve(s->place.inbox, (s->before - 1) / SIEVE_SLOTS + 1);
+	struct span found, value;
+	uint64_t row;
+	uint32_t owner;
+	bool more = read_seek_before(r, TABLE_SIEVE, &key, &found, &value);
+
+	for (; more; more = read_previous(r, TABLE_SIEVE, &found, &value)) {
+		const unsigned char *slots = sieve_slots(value);
+
+		if (key_parse_sieve(found, &owner, &row) != 0 || owner != s->place.inbox)
+			return false;
+		if (s->seen + s->rows / ROWS_FOR_ONE >= max)
+			return true;
+		if (slots != NULL)
+			sift_row(r, s, row * SIEVE_SLOTS, slots);
+		else
+			read_say_bad("sieve", row);
+		if (s->before <= s->plain + 1)
+			return false;
+	}
+	return false;
+}
+
+uint64_t reader_inbox_sift(struct reader *r, uint32_t inbox, uint64_t before, size_t max,
+                           const struct inbox_sieve *sieve,
+                           void (*each)(void *context, const struct inbox_row *row), void *context)
+{
+	struct sifting s = { .sieve = sieve,
+		             .place = { .inbox = inbox },
+		             .showing = { .each = each, .context = context } };
+	struct inbox_tally tally;
+	bool more, sifts;
+
+	if (sieve->count == 0)
+		return reader_inbox_scan(r, inbox, before, max, each, context);
+	read_begin(r);
+	tally = tally_of(r, inbox);
+	s.plain = tally.plain;
+	s.before = before == 0 || before > tally.last_sequence ? tally.last_sequence + 1 : before;
+	sifts = s.before > s.plain + 1;
+	more = sifts && sift_rows(r, &s, max);
+	read_end(r);
+	showing_release(&s.showing);
+	if (more)
+		return s.before;
+	if (s.plain == 0)
+		return 0;
+	return sifts ? s.plain + 1 : reader_inbox_scan(r, inbox, s.before, max, each, context);
 }
 
 /* ---- counts

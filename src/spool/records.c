@@ -16,7 +16,7 @@
 /* What is written. Earlier versions of long records and of an inbox's tally are read, too: what
  * they lack is zero. */
 #define VERSION             1
-#define INBOX_TALLY_VERSION 2
+#define INBOX_TALLY_VERSION 3
 #define LONG_VERSION        4
 #define ENTRY_VERSION       4
 #define LONG_VERSION_MAX    4 /* of any long record */
@@ -184,6 +184,7 @@ struct record record_of_inbox_tally(const struct inbox_tally *tally)
 	record_u64(&record, tally->count);
 	record_u64(&record, tally->unread);
 	record_u64(&record, tally->octets);
+	record_u64(&record, tally->plain);
 	return record;
 }
 
@@ -198,6 +199,7 @@ int record_parse_inbox_tally(struct span value, struct inbox_tally *tally_r)
 		tally_r->unread = bytes_get_u64(&r);
 		tally_r->octets = bytes_get_u64(&r);
 	}
+	tally_r->plain = version >= 3 ? bytes_get_u64(&r) : tally_r->last_sequence;
 	return version == 0 || version > INBOX_TALLY_VERSION ? -1 : parse_end(&r);
 }
 

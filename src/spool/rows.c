@@ -129,6 +129,18 @@ void labels_encode(char *const *labels, size_t count, struct bytes *out)
 	}
 }
 
+/* Not a row of the table: the writer puts it into one. */
+static void row_of_sieve(struct bytes *rows, const struct put_entry *entry, struct span labels,
+                         uint16_t group)
+{
+	struct key key = key_of_entry(entry->inbox, 0, 0);
+	unsigned char slot[SIEVE_SLOT];
+
+	sieve_slot(slot, bytes_span(&entry->extras[SPOOL_TEXT]), labels);
+	rows_add(rows, (struct row){ .table = TABLE_SIEVE, .group = group }, &key,
+	         span_of(slot, sizeof(slot)));
+}
+
 void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t group,
                    const struct message_facts *facts, size_t piece)
 {
@@ -146,6 +158,7 @@ void rows_of_entry(struct bytes *rows, const struct put_entry *entry, uint16_t g
 	}
 	labels_encode(entry->labels, entry->label_count, &labels);
 	here.labels = bytes_span(&labels);
+	row_of_sieve(rows, entry, here.labels, group);
 	bytes_reserve(&record, 64 + labels.length + entry->summary.length);
 	record_encode_entry(&here, &record);
 	row.table = TABLE_INBOX;

@@ -18,6 +18,7 @@ spool_sources = \
 	src/spool/remove.c \
 	src/spool/request.c \
 	src/spool/rows.c \
+	src/spool/sieve.c \
 	src/spool/spool.h \
 	src/spool/values.c \
 	src/spool/write.c \

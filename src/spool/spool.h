@@ -61,8 +61,8 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
  * records; made when it is new, never reused while a record holds it. */
 enum spool_names { SPOOL_NAME_QUEUE, SPOOL_NAME_PROVIDER, SPOOL_NAME_INBOX };
 int spool_number(struct spool *sp, enum spool_names kind, const char *name, uint32_t *number_r);
-/* How many entries an inbox keeps (0: all); older ones are deleted at the start and by the puts that
- * follow. */
+/* How many entries an inbox keeps (0: all); older ones are deleted at the start and by the puts
+ * that follow. */
 void spool_keep(struct spool *sp, uint32_t inbox, size_t keep);
 /* The same by the octets of their messages (0: all); the newest one always stays. */
 void spool_keep_octets(struct spool *sp, uint32_t inbox, uint64_t octets);
@@ -442,6 +442,20 @@ struct inbox_row {
 };
 bool row_label(struct span *labels, struct span *label_r); /* false: no more */
 uint64_t reader_inbox_scan(struct reader *r, uint32_t inbox, uint64_t before, size_t max,
+                           void (*each)(void *context, const struct inbox_row *row), void *context);
+
+/* What must be in the text of a row, or in one of its labels: folded octets, in any number. Without
+ * any of three octets or more everything passes. Zeroed it is empty. */
+#define SIEVE_TRIPLES_MAX 64
+struct inbox_sieve {
+	uint16_t bits[SIEVE_TRIPLES_MAX];
+	size_t count;
+};
+void inbox_sieve_add(struct inbox_sieve *sieve, struct span octets);
+/* As reader_inbox_scan(), but most rows that cannot have it are not seen, nor read: 100,000 are
+ * passed in milliseconds. max counts those that are seen, and a share of the others. */
+uint64_t reader_inbox_sift(struct reader *r, uint32_t inbox, uint64_t before, size_t max,
+                           const struct inbox_sieve *sieve,
                            void (*each)(void *context, const struct inbox_row *row), void *context);
 
 /* As reader_body(), of a body whose put has not come: the pieces that spool_chunk() stored. */

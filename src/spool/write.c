@@ -34,6 +34,8 @@ int write_begin(struct write *w)
 	w->no_garbage = w->behind = w->trimmed = false;
 	due_set_clear(&w->due);
 	w->news.count = w->gone.count = 0;
+	w->sieve_inbox = 0;
+	w->sieve_row = UINT64_MAX;
 	w->count_count = 0;
 	return mdb_txn_begin(w->sp->env, NULL, 0, &w->txn);
 }

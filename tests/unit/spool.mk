@@ -10,6 +10,7 @@ unit_programs += \
 	tests/unit/test_reader \
 	tests/unit/test_records \
 	tests/unit/test_remove \
+	tests/unit/test_sieve \
 	tests/unit/test_spool_crash \
 	tests/unit/test_writer
 
@@ -18,6 +19,7 @@ tests_unit_test_environment_SOURCES = tests/unit/test_environment.c $(spool_lab)
 tests_unit_test_inbox_keep_SOURCES = tests/unit/test_inbox_keep.c $(spool_lab)
 tests_unit_test_inbox_rows_SOURCES = tests/unit/test_inbox_rows.c $(spool_lab)
 tests_unit_test_reader_SOURCES = tests/unit/test_reader.c $(spool_lab)
+tests_unit_test_sieve_SOURCES = tests/unit/test_sieve.c $(spool_lab)
 tests_unit_test_remove_SOURCES = tests/unit/test_remove.c $(spool_lab)
 tests_unit_test_writer_SOURCES = tests/unit/test_writer.c $(spool_lab)
 tests_unit_test_spool_crash_SOURCES = tests/unit/test_spool_crash.c $(spool_lab)

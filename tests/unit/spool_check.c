@@ -338,6 +338,53 @@ static void count_entry(struct checker *c, uint32_t inbox, const struct entry_re
 		++*seen_label(c, key_of_label(inbox, label));
 }
 
+/* Whatever is in an entry's text and labels passes its slot, whoever asks for a part of it. */
+static const char *see_slot(struct checker *c, uint32_t inbox, uint64_t sequence,
+                            const struct entry_record *entry)
+{
+	unsigned char want[SIEVE_SLOT];
+	const unsigned char *slots;
+	struct inbox_tally tally;
+	struct bytes text = { 0 };
+	struct span row;
+
+	if (get(c, TABLE_META, key_of_inbox_tally(inbox), &row) &&
+	    record_parse_inbox_tally(row, &tally) == 0 && sequence <= tally.plain)
+		return NULL;
+	if (!get(c, TABLE_SIEVE, key_of_sieve(inbox, sequence / SIEVE_SLOTS), &row) ||
+	    (slots = sieve_slots(row)) == NULL)
+		return wrong("an entry without its row of the sieve");
+	for (uint16_t k = 0; k < entry->extra_rows[SPOOL_TEXT]; k++)
+		if (get(c, TABLE_TEXT, key_of_entry(inbox, sequence, k), &row))
+			bytes_append_span(&text, row);
+	sieve_slot(want, bytes_span(&text), entry->labels);
+	bytes_release(&text);
+	for (size_t i = 0; i < SIEVE_SLOT; i++)
+		if ((want[i] & ~slots[sequence % SIEVE_SLOTS * SIEVE_SLOT + i]) != 0)
+			return wrong("an entry that its sieve holds back");
+	return NULL;
+}
+
+static const char *see_sieve(struct checker *c, struct span key, struct span value)
+{
+	static const unsigned char none[SIEVE_SLOT];
+	const unsigned char *slots = sieve_slots(value);
+	uint64_t row;
+	uint32_t inbox;
+	size_t used = 0;
+
+	if (key_parse_sieve(key, &inbox, &row) != 0 || slots == NULL)
+		return wrong("a row of the sieve cannot be read");
+	for (size_t i = 0; i < SIEVE_SLOTS; i++) {
+		if (memcmp(slots + i * SIEVE_SLOT, none, SIEVE_SLOT) == 0)
+			continue;
+		used++;
+		if (!has(c, TABLE_INBOX, key_of_entry(inbox, row * SIEVE_SLOTS + i, 0)))
+			return wrong("a slot of nobody's entry");
+	}
+	return used > 0 ? NULL : wrong("a row of the sieve without entries");
+}
+
 /* After the entries were seen. */
 static const char *see_label(struct checker *c, struct span key, struct span value)
 {
@@ -403,6 +450,9 @@ static const char *see_entry(struct checker *c, struct span key, struct span val
 	if (record_decode_entry(value, &entry) != 0)
 		return wrong("an entry cannot be read");
 	bad = see_entry_rows(c, inbox, sequence, record_rows(value), &entry);
+	if (bad != NULL)
+		return bad;
+	bad = see_slot(c, inbox, sequence, &entry);
 	if (bad != NULL)
 		return bad;
 	count_entry(c, inbox, &entry);
@@ -494,6 +544,8 @@ const char *lab_check(struct spool *sp)
 		bad = each_row(&c, TABLE_PART + kind, see_extra);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_LABEL, see_label);
+	if (bad == NULL)
+		bad = each_row(&c, TABLE_SIEVE, see_sieve);
 	if (bad == NULL)
 		bad = each_row(&c, TABLE_GARBAGE, see_garbage);
 	if (bad == NULL)

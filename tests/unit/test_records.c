@@ -136,7 +136,7 @@ static struct record sample_tally(void)
 }
 static struct record sample_inbox_tally(void)
 {
-	return record_of_inbox_tally(&(struct inbox_tally){ 4, 3, 2, 1 });
+	return record_of_inbox_tally(&(struct inbox_tally){ 5, 4, 3, 2, 1 });
 }
 static int parse_head(struct span value)
 {
