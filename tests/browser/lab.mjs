@@ -58,6 +58,10 @@ export async function api(path, options) {
 	return response;
 }
 
+export function sendTo(recipient, one) {
+	return submit(smtpPort, [mail(one)], { to: [recipient] });
+}
+
 // As soon as it holds; never after a time.
 export async function eventually(condition, what) {
 	const end = Date.now() + PATIENCE_MS;
@@ -137,8 +141,15 @@ export class Screen {
 	}
 }
 
-async function runOne({ options, run }) {
+async function emptyAll() {
+	const inboxes = await (await api("api/v1/inboxes")).json();
 	await api("api/v1/messages", { method: "DELETE" });
+	for (const { Name } of inboxes.filter((inbox) => inbox.Name !== "default"))
+		await api(`inbox/${Name}/api/v1/messages`, { method: "DELETE" });
+}
+
+async function runOne({ options, run }) {
+	await emptyAll();
 	const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
 	try {
 		const screen = new Screen(await context.newPage());

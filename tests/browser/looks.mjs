@@ -26,6 +26,17 @@ test("dark as the system, or as one chooses", { colorScheme: "dark" }, async (sc
 	await eventually(async () => await ground(screen.page) < 60, "as the system again");
 });
 
+test("a mail is seen in dark colours", { colorScheme: null }, async (screen) => {
+	await send({ subject: "Both", html: "<style>p{color:rgb(1,1,1)}@media (prefers-color-scheme:dark){p{color:rgb(2,2,2)}}</style>"
+		+ "<p>Words</p>" });
+	await screen.open();
+	await screen.read("Both");
+	const colour = () => screen.frame.locator("p").evaluate((p) => getComputedStyle(p).color);
+	assert.equal(await colour(), "rgb(1, 1, 1)");
+	await screen.page.getByRole("button", { name: "As a reader with dark colours sees it" }).click();
+	await eventually(async () => await colour() === "rgb(2, 2, 2)", "it is dark");
+});
+
 test("a phone shows the list or the message", PHONE, async (screen) => {
 	await send({ subject: "A subject that is much too long for the width of a phone, and goes on", html: "<p>Words</p>" },
 		{ subject: "Short" });

@@ -54,6 +54,7 @@ system_files = \
 # What test_page.py starts.
 browser_files = \
 	tests/browser/hostile.mjs \
+	tests/browser/inboxes.mjs \
 	tests/browser/lab.mjs \
 	tests/browser/looks.mjs \
 	tests/browser/reading.mjs \

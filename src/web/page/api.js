@@ -3,6 +3,8 @@
 // own, which is how base paths and /inbox/NAME/ work without being known here.
 
 const base = new URL("./", document.baseURI);
+// What belongs to no inbox is above them.
+const root = new URL(/\/inbox\/[^/]+\/$/.test(base.pathname) ? "../../" : "./", base);
 
 export function address(path) {
 	return new URL(path, base).href;
@@ -93,6 +95,6 @@ export const api = {
 
 	info: () => json("api/v1/info"),
 	settings: () => json("api/v1/webui"),
-	inboxes: () => json("api/v1/inboxes"),
-	sessions: () => json("api/v1/sessions"),
+	inboxes: () => json(new URL("api/v1/inboxes", root)),
+	sessions: () => json(new URL("api/v1/sessions", root)),
 };

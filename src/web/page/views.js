@@ -65,6 +65,15 @@ function htmlView(message) {
 		if (byReader)
 			remember("width", name);
 	};
+	// A mail follows prefers-color-scheme, which in a frame is what the frame says.
+	const dark = button({ label: "As a reader with dark colours sees it", name: "moon",
+		onclick: () => setDark(dark.getAttribute("aria-pressed") !== "true", true) });
+	const setDark = (wanted, byReader) => {
+		paper.toggleAttribute("data-dark", wanted);
+		dark.setAttribute("aria-pressed", String(wanted));
+		if (byReader)
+			remember("dark-mail", wanted ? "yes" : null);
+	};
 	const blocked = wantsRemote(message.HTML) && h("p", { class: "notice images", title: "They would tell the sender that you look." }, icon("image"),
 		h("span", {}, "Remote images are blocked."),
 		h("button", { type: "button", class: "button", onclick: () => {
@@ -72,10 +81,12 @@ function htmlView(message) {
 			blocked.remove();
 		} }, "Load images"));
 	setWidth(WIDTHS.some(([name]) => name === remembered("width")) ? remembered("width") : "full", false);
+	setDark(remembered("dark-mail") === "yes", false);
 	load(false);
 	return [
 		h("div", { class: "view-bar" },
 			h("span", { class: "widths", role: "group", "aria-label": "Width" }, widths),
+			dark,
 			blocked,
 			h("a", { class: "quiet view-open", href: api.viewAddress(message.ID, "html"), target: "_blank",
 				rel: "noopener noreferrer", title: "Open in a new tab (o)", "aria-label": "Open in a new tab",
