@@ -8,6 +8,7 @@
 #include "dispatcher_private.h"
 #include "mail/header.h"
 #include "relay/bounce.h"
+#include "relay/rehouse.h"
 #include "web/web.h"
 #include "worker.h"
 
@@ -227,6 +228,51 @@ static void port_released(void *context, uint64_t id, const char *recipient, con
 	web_release_told(d->daemon->web, id, recipient, state, reply);
 }
 
+/* Mail for inboxes on its way through a helper. */
+struct rehouse_job {
+	struct helper_job job;
+	struct dispatcher *dispatcher;
+	struct rehouse_request *request;
+	struct put *put;
+};
+
+static void rehouse_work(struct helper_job *job)
+{
+	struct rehouse_job *r = (struct rehouse_job *)job;
+	const struct daemon *d = r->dispatcher->daemon;
+	struct reader *reader = reader_new(d->spool);
+
+	r->put = rehouse_make(d->spool, reader, &d->intake, r->request);
+	reader_free(&reader);
+}
+
+static void rehouse_done(struct channel_item *item, void *receiver)
+{
+	struct dispatcher *d = receiver;
+	struct rehouse_job *r = (struct rehouse_job *)item;
+
+	d->helped--;
+	relay_rehoused(d->relay, r->request, r->put);
+	free(r);
+}
+
+static void port_rehouse(void *context, struct rehouse_request *request)
+{
+	struct dispatcher *d = context;
+	struct rehouse_job *r = memory_new(sizeof(*r));
+
+	r->dispatcher = d;
+	r->request = request;
+	r->job.item.arrived = rehouse_done;
+	r->job.work = rehouse_work;
+	r->job.home = d->channel;
+	d->helped++;
+	if (helper_submit(d->daemon->helpers, &r->job) < 0) { /* as in port_bounce() */
+		rehouse_work(&r->job);
+		channel_post(d->channel, &r->job.item);
+	}
+}
+
 struct relay_ports dispatcher_ports(void)
 {
 	return (struct relay_ports){
@@ -246,5 +292,6 @@ struct relay_ports dispatcher_ports(void)
 		.bounce = port_bounce,
 		.released = port_released,
 		.header = port_header,
+		.rehouse = port_rehouse,
 	};
 }

@@ -68,3 +68,17 @@ bool report_is_wanted(enum report_kind report, unsigned notify)
 		return report != REPORT_RELAYED;
 	return !(notify & NOTIFY_NEVER) && (notify & bits[report]) != 0;
 }
+
+void rehouse_request_free(struct rehouse_request **request_p)
+{
+	struct rehouse_request *request = *request_p;
+
+	if (request == NULL)
+		return;
+	*request_p = NULL;
+	for (size_t i = 0; i < request->count; i++)
+		recipient_release(&request->recipients[i]);
+	free(request->recipients);
+	free(request->inboxes);
+	free(request);
+}

@@ -402,7 +402,6 @@ struct relay {
 	struct expiry expiry;
 	struct sweep sweep;
 	struct clock_steps steps;
-	bool asks_for_listener; /* some route does */
 	struct timer due_timer;
 	struct timer housekeeping;
 };

@@ -77,6 +77,17 @@ struct header_request {
 };
 void header_request_free(struct header_request **request);
 
+/* Recipients of a delivery that other rules send into inboxes, on their way through the helper that
+ * makes what is put there. */
+struct rehouse_request {
+	uint64_t id;
+	struct recipient *recipients;
+	uint32_t *inboxes; /* of each */
+	size_t count;
+	void *owner; /* the relay's attempt */
+};
+void rehouse_request_free(struct rehouse_request **request);
+
 /* What the relay asks of the daemon (or of a test). Never called from inside another relay_ call's
  * callback chain twice. */
 struct relay_ports {
@@ -114,6 +125,9 @@ struct relay_ports {
 	 * NULL: nobody wants to know. */
 	void (*released)(void *context, uint64_t id, const char *recipient, const char *state,
 	                 const char *reply);
+	/* Makes what is put into inboxes in a helper (rehouse.h); relay_rehoused() follows with the
+	 * put, or with NULL when the message is gone. */
+	void (*rehouse)(void *context, struct rehouse_request *request);
 	/* As reader_alarms(). */
 	size_t (*alarms)(void *context, const struct alarm *from, int64_t until_us,
 	                 struct alarm *alarms_r, size_t max);
@@ -151,7 +165,9 @@ void relay_closed(struct relay *relay, uint64_t connection, enum connection_stag
                   const struct reply *why);
 void relay_replied(struct relay *relay, struct grant_news *news); /* takes it */
 void relay_bounced(struct relay *relay, struct bounce_request *request,
-                   struct put *put);                                         /* takes both */
+                   struct put *put); /* takes both */
+void relay_rehoused(struct relay *relay, struct rehouse_request *request,
+                    struct put *put);                                        /* takes both */
 void relay_header_read(struct relay *relay, struct header_request *request); /* takes it */
 
 /* An operator's order from the control API; comes back through done() on its home. */

@@ -3,8 +3,7 @@
  *
  * At each attempt, and by a paced walk after the start, which also finds what the attempts never
  * meet: queues that are gone from the configuration, and what no route matched. Where a rule on
- * the header decides, a helper reads it. The listener of a mail is not stored: with rules that
- * ask for it only mail that has no queue any more is moved.
+ * the header decides, a helper reads it; what moves into an inbox is made ready for it by one.
  */
 #include <stdlib.h>
 
@@ -15,40 +14,15 @@
 #define ROWS_A_STEP 1024
 #define STEP_WAIT   CLOCK_SEC
 #define ROWS_READ   64
-/* Headers being read at a time: helpers have other work, too. */
+/* Headers being read, and mails made ready for inboxes, at a time: helpers have other work, too. */
 #define READING_MAX 64
 #define READ_WAIT   (50 * CLOCK_MS) /* until the walk goes on when there are so many */
 /* Numbers of queues that are gone may be larger than those that are there. */
 #define GONE_BEYOND 1000
 
-static bool asks_for_listener(const struct relay *relay)
-{
-	const struct router *router = relay->options.router;
-
-	for (size_t i = 0; i + 1 < router_count(router); i++)
-		if (router_at(router, i)->settings->listener.count > 0)
-			return true;
-	return false;
-}
-
 static bool has_home(struct relay *relay, const struct delivery *d)
 {
 	return d->queue != SPOOL_QUEUE_UNROUTED && queues_find(&relay->queues, d->queue) != NULL;
-}
-
-/* Where a recipient goes now; where it is, if that cannot be said. */
-static const struct route *route_now(struct relay *relay, const struct delivery *d, size_t i,
-                                     const struct route_question *question)
-{
-	const struct router *router = relay->options.router;
-	const struct route *route = route_find(router, question, &d->recipients[i].to.address);
-
-	/* An inbox takes mail when it is accepted only: what was accepted for elsewhere stays, or
-	 * is shown as unrouted. */
-	if (route->inbox != NULL)
-		route = has_home(relay, d) ? route_of_queue(router, d->queue)
-		                           : route_of_queue(router, SPOOL_QUEUE_UNROUTED);
-	return route;
 }
 
 /* The recipients of d that go to that route, as a delivery of its queue; NULL: none. */
@@ -78,33 +52,92 @@ static struct delivery *part_for(const struct delivery *d, const struct route *c
 	return part;
 }
 
+/* What goes into inboxes; NULL: nothing does. */
+static struct rehouse_request *request_of(struct attempt *attempt,
+                                          const struct route *const *routes)
+{
+	const struct delivery *d = attempt->delivery;
+	struct rehouse_request *request = memory_new(sizeof(*request));
+
+	request->id = attempt->id;
+	request->owner = attempt;
+	request->recipients = memory_new_array(d->count, sizeof(*request->recipients));
+	request->inboxes = memory_new_array(d->count, sizeof(*request->inboxes));
+	for (size_t i = 0; i < d->count; i++) {
+		if (routes[i]->inbox == NULL)
+			continue;
+		request->inboxes[request->count] = routes[i]->inbox_number;
+		recipient_copy(&request->recipients[request->count++], &d->recipients[i].to);
+	}
+	if (request->count == 0)
+		rehouse_request_free(&request);
+	return request;
+}
+
+static void move_end(struct attempt *attempt, struct transition *t)
+{
+	char id[ID_TEXT_SIZE];
+
+	id_format(attempt->id, id);
+	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u%s", id, attempt->n,
+	         attempt->delivery->queue, t->now == NULL ? 0 : t->now->queue,
+	         t->bounce == NULL ? "" : " inbox=yes");
+	pass_forget(attempt->relay, attempt->id, attempt->n);
+	/* Its new line may be looked at, and found in flight, before the attempt ends: which then
+	 * tells that line once more. */
+	if (t->now != NULL) {
+		attempt->row.queue = t->now->queue;
+		attempt->row.priority = t->now->priority;
+		attempt->due_again_us = t->now->due_us;
+	}
+	outcome_send(attempt, t, false);
+}
+
+void relay_rehoused(struct relay *relay, struct rehouse_request *request, struct put *put)
+{
+	struct attempt *attempt = request->owner;
+	struct transition *t = attempt->outcome;
+
+	relay->reading--;
+	attempt->outcome = NULL;
+	if (put == NULL) {
+		transition_free(&t);
+		outcome_unreadable(attempt);
+	} else {
+		t->bounce = put;
+		move_end(attempt, t);
+	}
+	rehouse_request_free(&request);
+	relay_pump(relay);
+}
+
 static void move(struct attempt *attempt, const struct route *const *routes,
                  const struct message_facts *facts)
 {
 	const struct router *router = attempt->relay->options.router;
 	const struct delivery *d = attempt->delivery;
+	struct rehouse_request *request = request_of(attempt, routes);
 	struct transition *t = outcome_new(attempt);
-	char id[ID_TEXT_SIZE];
 
 	for (size_t i = 0; i < router_count(router); i++) {
-		struct delivery *part =
-			part_for(d, routes, router_at(router, i), facts, router_generation(router));
+		const struct route *route = router_at(router, i);
+		struct delivery *part = route->inbox != NULL ? NULL
+		                                             : part_for(d, routes, route, facts,
+		                                                        router_generation(router));
 
 		if (part != NULL && t->now == NULL)
 			t->now = part;
 		else if (part != NULL)
 			transition_apart(t, part);
 	}
-	id_format(attempt->id, id);
-	log_info("delivery rerouted msg=%s n=%u queue=%u to=%u", id, attempt->n, d->queue,
-	         t->now->queue);
-	pass_forget(attempt->relay, attempt->id, attempt->n);
-	/* Its new line may be looked at, and found in flight, before the attempt ends: which then
-	 * tells that line once more. */
-	attempt->row.queue = t->now->queue;
-	attempt->row.priority = t->now->priority;
-	attempt->due_again_us = t->now->due_us;
-	outcome_send(attempt, t, false);
+	if (request == NULL) {
+		move_end(attempt, t);
+		return;
+	}
+	attempt->state = ATTEMPT_READING;
+	attempt->outcome = t;
+	attempt->relay->reading++;
+	CALL(attempt->relay, rehouse, request);
 }
 
 /* Finds all routes; returns whether any is another one. */
@@ -114,12 +147,14 @@ static bool find_routes(struct relay *relay, const struct delivery *d,
 {
 	const struct route_question question = { .sender = &facts->sender,
 		                                 .login = facts->login,
+		                                 .listener = facts->listener,
 		                                 .header_fits = header_fits };
 	bool moves = false;
 
 	for (size_t i = 0; i < d->count; i++) {
-		routes[i] = route_now(relay, d, i, &question);
-		moves = moves || routes[i]->queue != d->queue;
+		routes[i] =
+			route_find(relay->options.router, &question, &d->recipients[i].to.address);
+		moves = moves || routes[i]->inbox != NULL || routes[i]->queue != d->queue;
 	}
 	return moves;
 }
@@ -129,7 +164,9 @@ static bool find_routes(struct relay *relay, const struct delivery *d,
 static bool needs_header(const struct relay *relay, const struct delivery *d,
                          const struct message_facts *facts)
 {
-	const struct route_question question = { .sender = &facts->sender, .login = facts->login };
+	const struct route_question question = { .sender = &facts->sender,
+		                                 .login = facts->login,
+		                                 .listener = facts->listener };
 
 	if (relay->options.ports.header == NULL)
 		return false;
@@ -143,11 +180,8 @@ static bool needs_header(const struct relay *relay, const struct delivery *d,
 static enum reroute read_header(struct relay *relay, const struct due_row *row, struct delivery *d)
 {
 	struct header_request *request;
-	struct attempt *attempt;
+	struct attempt *attempt = attempt_new(relay, row, d);
 
-	if (relay->reading >= READING_MAX)
-		return REROUTE_LATER;
-	attempt = attempt_new(relay, row, d);
 	attempt->state = ATTEMPT_READING;
 	request = memory_new(sizeof(*request));
 	request->id = row->id;
@@ -186,7 +220,7 @@ static bool may_move(struct relay *relay, const struct delivery *d)
 	if (d->generation == router_generation(relay->options.router) ||
 	    relay->options.ports.facts == NULL || d->count > SPOOL_RECIPIENTS_MAX)
 		return false;
-	return !has_home(relay, d) || (!relay->asks_for_listener && d->pinned == 0);
+	return !has_home(relay, d) || d->pinned == 0;
 }
 
 enum reroute reroute(struct relay *relay, const struct due_row *row, struct delivery *d)
@@ -197,7 +231,9 @@ enum reroute reroute(struct relay *relay, const struct due_row *row, struct deli
 
 	if (!may_move(relay, d) || !CALL(relay, facts, d->id, &facts))
 		return REROUTE_STAYS;
-	if (needs_header(relay, d, &facts)) {
+	if (relay->reading >= READING_MAX) {
+		result = REROUTE_LATER;
+	} else if (needs_header(relay, d, &facts)) {
 		result = read_header(relay, row, d);
 	} else if (find_routes(relay, d, &facts, NULL, routes)) {
 		result = REROUTE_TAKEN;
@@ -290,7 +326,6 @@ void sweep_start(struct relay *relay)
 	const struct router *router = relay->options.router;
 	struct sweep *s = &relay->sweep;
 
-	relay->asks_for_listener = asks_for_listener(relay);
 	for (size_t i = 0; i < router_count(router); i++)
 		if (router_at(router, i)->queue > s->last)
 			s->last = router_at(router, i)->queue;

@@ -29,6 +29,8 @@ relay_sources = \
 	src/relay/queue.c \
 	src/relay/queue.h \
 	src/relay/recover.c \
+	src/relay/rehouse.c \
+	src/relay/rehouse.h \
 	src/relay/relay.c \
 	src/relay/relay.h \
 	src/relay/report.c \

@@ -453,8 +453,11 @@ static int transition_apply(struct write *w, struct transition *t)
 {
 	bool ended = t->now == NULL && !t->claims;
 	struct key due = key_of_due(&t->due);
-	int rc = t->has_due ? write_delete(w, TABLE_DUE, &due) : 0;
+	/* First, because its body may be the one that goes with the message. */
+	int rc = t->bounce != NULL ? put_apply(w, t->bounce) : 0;
 
+	if (rc == 0 && t->has_due)
+		rc = write_delete(w, TABLE_DUE, &due);
 	if (rc == 0)
 		rc = change_claim(w, t);
 	if (rc == 0)
@@ -465,8 +468,6 @@ static int transition_apply(struct write *w, struct transition *t)
 		rc = change_head(w, t, ended);
 	if (rc == 0 && t->now != NULL && !t->claims)
 		news_of(w, t->now);
-	if (rc == 0 && t->bounce != NULL)
-		rc = put_apply(w, t->bounce);
 	if (rc == 0)
 		counts_add(w, t->counts, t->count_count);
 	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;

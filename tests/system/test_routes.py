@@ -59,6 +59,39 @@ def test_a_route_on_the_header(start, tmp_path, hosts):
     assert subjects(hosts[0]) == ["four", "two"]
 
 
+def test_what_waits_moves_into_an_inbox(start, tmp_path, hosts):
+    hosts[0].faults.append(Fault("CONNECT", "421 4.3.2 not now"))
+    daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0" } retry = { "1s" } }')
+    large = "long line\r\n" * 50000
+    for n in range(20):
+        send(daemon, f"Subject: {n}\r\n\r\n" + (large if n == 7 else "hi\r\n"),
+             to=["in@example.org", "out@example.org"] if n % 2 else ["in@example.org"])
+    assert daemon.waiting() == 20
+    rewrite(daemon, 'route "all"', 'route "in" { recipient = { "in@*" } via = { "inbox" } }\nroute "all"')
+    hosts[0].faults.clear()
+    daemon.restart()
+    wait_until(lambda: daemon.cli_json("status")["spool"]["inbox"] == 20, "all are in the inbox")
+    daemon.drained()
+    assert sorted(subjects(hosts[0]), key=int) == [str(n) for n in range(1, 20, 2)]
+    assert {r for m in hosts[0].messages for r in m.recipients} == {"out@example.org"}
+    daemon.kill()
+    daemon.start()
+    spool = daemon.cli_json("status")["spool"]
+    assert (spool["inbox"], spool["messages"]) == (20, 20)
+    assert spool["octets"] < 2 * len(large)
+
+
+def test_rules_on_the_listener_hold_for_what_waits(start, tmp_path, hosts):
+    daemon = routes(start, tmp_path, hosts, 'route "all" { via = { "p0" } hold = true }')
+    send(daemon, "Subject: one\r\n\r\nhi\r\n")
+    rewrite(daemon, 'route "all"', 'route "tcp" { listener = { "127.0.0.1:*" } via = { "p1" } }\nroute "all"')
+    daemon.restart()
+    wait_until(lambda: daemon.has_line("delivery rerouted"), "it is moved")
+    daemon.cli("release", daemon.cli_json("queue")[0]["id"])
+    daemon.drained()
+    assert subjects(hosts[1]) == ["one"] and hosts[0].messages == []
+
+
 def test_shares_by_weight(start, tmp_path, hosts):
     daemon = routes(start, tmp_path, hosts,
                     'route "all" { via = { "p0:3", "p1:1", "p2:2" } balance = "weight" }')

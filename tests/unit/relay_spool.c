@@ -299,6 +299,7 @@ static bool port_facts(void *context, uint64_t id, struct message_facts *facts_r
 	facts_r->terms.by_us = s == NULL ? 0 : s->notify_by_us;
 	facts_r->terms.by_mode = facts_r->terms.by_us > 0 ? BY_NOTIFY : BY_NONE;
 	facts_r->sender.text = memory_text(sender);
+	facts_r->listener = w->listener == NULL ? NULL : memory_text(w->listener);
 	facts_r->from = memory_text(sender);
 	facts_r->sender.local_length = 1;
 	return true;
@@ -458,6 +459,26 @@ static void port_header(void *context, struct header_request *request)
 	world_later(w, CLOCK_MS, header_ready, request);
 }
 
+static void rehouse_ready(struct world *w, void *argument)
+{
+	struct rehouse_request *request = argument;
+
+	w->rehousing--;
+	relay_rehoused(w->relay, request, w->no_rehousing ? NULL : put_new(NULL));
+}
+
+static void port_rehouse(void *context, struct rehouse_request *request)
+{
+	struct world *w = context;
+
+	for (size_t i = 0; i < request->count; i++)
+		w->rehoused[request->inboxes[i]]++;
+	w->rehousing++;
+	if (w->rehousing > w->rehoused_at_once)
+		w->rehoused_at_once = w->rehousing;
+	world_later(w, CLOCK_MS, rehouse_ready, request);
+}
+
 struct relay_ports world_ports(void)
 {
 	return (struct relay_ports){
@@ -475,6 +496,7 @@ struct relay_ports world_ports(void)
 		.outcome_now = port_outcome,
 		.bounce = port_bounce,
 		.header = port_header,
+		.rehouse = port_rehouse,
 		.alarms = port_alarms,
 	};
 }
@@ -484,6 +506,7 @@ void world_drop(void (*run)(struct world *, void *), void *argument)
 	struct transition *t = argument;
 	struct bounce_request *request = argument;
 	struct header_request *header = argument;
+	struct rehouse_request *rehouse = argument;
 
 	if (argument == NULL)
 		;
@@ -493,6 +516,8 @@ void world_drop(void (*run)(struct world *, void *), void *argument)
 		bounce_request_free(&request);
 	else if (run == header_ready)
 		header_request_free(&header);
+	else if (run == rehouse_ready)
+		rehouse_request_free(&rehouse);
 	else
 		assert_true(host_drop(run, argument));
 }

@@ -77,11 +77,13 @@ struct world {
 	unsigned generation; /* of the process */
 	bool refuse_claims, refuse_outcomes, keep_outcomes;
 	uint64_t size; /* of every message */
-	const char *header;
+	const char *header, *listener;
 	const char *senders[2]; /* of messages with an even, and with an odd id */
 	/* what happened */
 	size_t calls_due, calls_line, calls_delivery, calls_open, claims, outcomes;
 	size_t headers_read, headers_at_once, reading;
+	size_t rehoused[8], rehoused_at_once, rehousing; /* recipients by inbox */
+	bool no_rehousing;
 	size_t sent; /* recipients with 250 */
 	uint64_t *sent_ids;
 	size_t sent_id_count;

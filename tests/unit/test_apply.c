@@ -324,6 +324,50 @@ static void bounces(void **state)
 	assert_true(lab_body_is(lab, bounce, 3000));
 }
 
+/* A delivery ends and its mail goes into an inbox: the body stays, though its message goes. */
+static void moves_into_an_inbox(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = lab_simple(lab, 3000), sequence = 1, moved;
+	struct message_facts facts;
+	struct bytes summary = { 0 };
+	struct transition *t;
+	struct delivery *d = lab_read(lab, id, 1);
+	struct put *put = lab_message(lab, 0);
+	char content[4096];
+	struct fate fate;
+	size_t got;
+
+	assert_true(reader_message(lab->reader, id, &facts));
+	put->shares = true;
+	put->facts.blob = facts.blob;
+	put->facts.size = facts.size;
+	message_facts_release(&facts);
+	bytes_append_text(&summary, "summary");
+	put_add_entry(put, 1, &summary);
+	t = transition_new(id, 1);
+	t->has_due = true;
+	t->due = lab_due_of(d);
+	delivery_free(&d);
+	t->bounce = put;
+	lab_send_outcome(lab, t, &fate);
+	lab_wait(lab, &fate.done);
+	assert_int_equal(fate.result, 0);
+	moved = t->bounce->facts.id;
+	transition_free(&t);
+	lab_is_good(lab);
+	assert_false(reader_message(lab->reader, id, &facts));
+	assert_true(reader_message(lab->reader, moved, &facts));
+	assert_int_equal(facts.blob, id);
+	message_facts_release(&facts);
+	assert_int_equal(reader_body(lab->reader, id, 0, content, sizeof(content), &got), 0);
+	assert_int_equal(got, 3000);
+	assert_int_equal(lab_rows(lab->sp, TABLE_BLOB), 1);
+	assert_int_equal(lab_remove(lab, 1, &sequence, 1), 0);
+	lab_is_good(lab);
+	assert_int_equal(lab_rows(lab->sp, TABLE_BLOB), 0);
+}
+
 /* Two deliveries and an inbox entry hold one body: it goes with the last of them. */
 static void holds(void **state)
 {
@@ -496,6 +540,7 @@ int main(void)
 		CASE(splits),
 		CASE(alarms),
 		CASE(warnings),
+		CASE(moves_into_an_inbox),
 		CASE(bounces),
 		CASE(holds),
 		CASE(discards),

@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "mail/header.h"
 #include "relay/bounce.h"
+#include "relay/rehouse.h"
 #include "relay/source.h"
 #include "spool_lab.h"
 
@@ -313,11 +315,59 @@ static void test_a_message_that_is_gone(void **state)
 	bytes_release(&out);
 }
 
+/* What the intake was asked: "inbox: recipients in order", and whether it was to finish. */
+static void note(void *context, struct put *put, uint32_t inbox, const struct recipient *recipients,
+                 size_t count)
+{
+	struct bytes *text = context;
+
+	assert_true(put->shares);
+	bytes_printf(text, "%u:", inbox);
+	for (size_t i = 0; i < count; i++)
+		bytes_printf(text, " %s", recipients[i].address.text);
+	bytes_append_char(text, '\n');
+}
+
+static void finish(void *context, struct put *put, struct spool *spool)
+{
+	(void)spool;
+	assert_true(header_length(put_header(put)) < put->facts.size);
+	bytes_append_text(context, "done\n");
+}
+
+static void test_stored_mail_is_put_into_inboxes(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = stored(lab, "from@example.org", message, RET_DEFAULT);
+	struct bytes text = { 0 };
+	struct intake intake = { .add = note, .finish = finish, .context = &text };
+	struct recipient to[] = { { .address = { (char *)"a@b.example", 1 } },
+		                  { .address = { (char *)"c@d.example", 1 } },
+		                  { .address = { (char *)"e@f.example", 1 } } };
+	uint32_t inboxes[] = { 7, 2, 7 };
+	struct rehouse_request request = {
+		.id = id, .recipients = to, .inboxes = inboxes, .count = 3
+	};
+	struct put *put = rehouse_make(lab->sp, lab->reader, &intake, &request);
+
+	assert_string_equal(bytes_text(&text),
+	                    "7: a@b.example e@f.example\n2: c@d.example\ndone\n");
+	assert_string_equal(put->facts.sender.text, "from@example.org");
+	assert_int_equal(put->facts.blob, id);
+	assert_int_equal(put->body.length, 0);
+	put_free(&put);
+	request.id = 4711;
+	assert_null(rehouse_make(lab->sp, lab->reader, &intake, &request));
+	bytes_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_who_gets_a_report, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_delays_and_relaying_are_told, lab_setup,
+		                                lab_teardown),
+		cmocka_unit_test_setup_teardown(test_stored_mail_is_put_into_inboxes, lab_setup,
 		                                lab_teardown),
 		cmocka_unit_test_setup_teardown(test_the_report_is_a_mail, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_returned, lab_setup, lab_teardown),

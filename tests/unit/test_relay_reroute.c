@@ -14,6 +14,7 @@
 #include "relay_world.h"
 
 static char *nobody[] = { (char *)(uintptr_t) "*@nowhere.example" };
+static struct inbox_settings inboxes[] = { { .name = (char *)(uintptr_t) "default" } };
 static char *tagged[] = { (char *)(uintptr_t) "x-tag: o*e" };
 static char *first[] = { (char *)(uintptr_t) "r0@*" };
 
@@ -166,6 +167,90 @@ static void test_what_is_due_is_read_once_and_sent(void **state)
 	world_release(&w);
 }
 
+/* The listener is known of what waits. */
+static void test_rules_on_the_listener(void **state)
+{
+	static char *port[] = { (char *)(uintptr_t) "127.0.0.1:2*" };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		begin(&w, 2);
+		w.listener = i == 0 ? "127.0.0.1:25" : "127.0.0.1:587";
+		world_mails(&w, &(struct world_mail){ .wait_us = CLOCK_HOUR }, 20);
+		w.routes[0].listener = (struct text_list){ port, 1 };
+		world_crash(&w);
+		world_pass(&w, CLOCK_MIN);
+		for (uint64_t id = 1; id <= 20; id++)
+			assert_int_equal(world_find(&w, id, 1)->d.queue, 1 + i);
+		world_release(&w);
+	}
+}
+
+static void into_inboxes(struct world *w)
+{
+	w->providers[0].kind = PROVIDER_INBOX;
+	w->providers[0].inbox = (char *)(uintptr_t) "default";
+	w->settings.inboxes = inboxes;
+	w->settings.inbox_count = 1;
+	w->routes[0].recipient = (struct text_list){ first, 1 };
+	w->routes[0].via.count = 1;
+	w->routes[1].via.items[0] = w->providers[1].name;
+	w->routes[1].via.count = 1;
+}
+
+/* What an inbox takes now moves into it, once, and the others of its delivery go on. */
+static void test_mail_moves_into_an_inbox(void **state)
+{
+	static const bool due[] = { true, false };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world w;
+
+		world_init(&w, 2, 2);
+		world_start(&w);
+		relay_start(w.relay);
+		w.hosts[0].mode = w.hosts[1].mode = HOST_REFUSES;
+		world_mails(
+			&w,
+			&(struct world_mail){ .recipients = 3, .wait_us = due[i] ? 0 : CLOCK_HOUR },
+			300);
+		world_mails(&w, &(struct world_mail){ .wait_us = due[i] ? 0 : CLOCK_HOUR }, 10);
+		world_pass(&w, CLOCK_SEC);
+		into_inboxes(&w);
+		w.hosts[1].mode = HOST_WORKS;
+		world_crash(&w);
+		world_pass(&w, 2 * CLOCK_HOUR);
+		assert_int_equal(w.rehoused[1], 310);
+		assert_true(w.rehoused_at_once <= 64);
+		assert_int_equal(w.sent, 600);
+		assert_int_equal(world_left(&w), 0);
+		assert_int_equal(w.bounced, 0);
+		w.providers[0].kind = PROVIDER_SMTP;
+		world_release(&w);
+	}
+}
+
+static void test_what_cannot_be_read_is_held(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2, 2);
+	world_start(&w);
+	relay_start(w.relay);
+	world_mail(&w, &(struct world_mail){ .wait_us = CLOCK_HOUR });
+	into_inboxes(&w);
+	w.no_rehousing = true;
+	world_crash(&w);
+	world_pass(&w, 2 * CLOCK_HOUR);
+	assert_true(world_find(&w, 1, 1)->d.due_us == CLOCK_NEVER);
+	assert_int_equal(w.sent, 0);
+	w.providers[0].kind = PROVIDER_SMTP;
+	world_release(&w);
+}
+
 static void quiet(void *context, enum log_level level, const char *line)
 {
 	(void)context;
@@ -182,6 +267,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_where_it_belongs_is_not_written),
 		cmocka_unit_test(test_a_header_is_read_where_it_decides),
 		cmocka_unit_test(test_what_is_due_is_read_once_and_sent),
+		cmocka_unit_test(test_rules_on_the_listener),
+		cmocka_unit_test(test_mail_moves_into_an_inbox),
+		cmocka_unit_test(test_what_cannot_be_read_is_held),
 	};
 
 	log_capture(quiet, NULL);
