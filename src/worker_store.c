@@ -103,6 +103,13 @@ static void session_failed(void *context, struct session_record *record)
 	web_session_failed(w->daemon->web, record);
 }
 
+static void client_refused(void *context, const char *client, const char *text)
+{
+	struct worker *w = context;
+
+	web_client_refused(w->daemon->web, client, text);
+}
+
 /* Whether mail can go to somebody who reads it here, and may ask how it came. */
 static bool keeps_mail(const struct settings *settings)
 {
@@ -137,7 +144,9 @@ void worker_receive_prepare(struct worker *w, size_t i)
 	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
 	receive->records = keeps_mail(d->settings);
-	receive->watch = (struct receive_watch){ .failed = session_failed, .context = w };
+	receive->watch = (struct receive_watch){ .failed = session_failed,
+		                                 .refused = client_refused,
+		                                 .context = w };
 	if (d->users[i] != NULL) {
 		receive->users = (struct receive_users){
 			.generation = users_generation,

@@ -76,7 +76,7 @@ void session_record_free(struct session_record **record);
 struct receive_watch {
 	void (*failed)(void *context, struct session_record *record); /* takes it; NULL: nobody */
 	/* A reply of 4yz or 5yz; NULL: nobody. */
-	void (*refused)(void *context, const char *client, int code, const char *text);
+	void (*refused)(void *context, const char *client, const char *text);
 	void *context;
 };
 

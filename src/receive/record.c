@@ -221,7 +221,7 @@ void record_failure(struct session *s, int code, const char *enhanced, const cha
 	if (s->record->reason == NULL)
 		s->record->reason = memory_text(bytes_text(&reason));
 	if (watch->refused != NULL && s->stream != NULL)
-		watch->refused(watch->context, stream_peer(s->stream), code, bytes_text(&reason));
+		watch->refused(watch->context, stream_peer(s->stream), bytes_text(&reason));
 	bytes_release(&reason);
 }
 

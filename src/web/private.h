@@ -20,8 +20,8 @@
 #define SESSIONS_KEPT 100
 struct sessions {
 	struct session_record *ring[SESSIONS_KEPT];
-	size_t next;         /* place of the next one */
-	atomic_uint waiting; /* posted and not there yet */
+	size_t next;                  /* place of the next one */
+	atomic_uint waiting, refused; /* posted and not there yet */
 };
 
 /* Jobs that run at a time; each has a reader of the spool. */
@@ -65,7 +65,7 @@ struct web {
 	char *token;       /* NULL: /relay/v1 is on the control socket alone */
 	struct sessions sessions;
 	struct faults *faults; /* NULL: none were asked for */
-	struct hub *hub; /* NULL before the start */
+	struct hub *hub;       /* NULL before the start */
 	struct releases releases;
 };
 

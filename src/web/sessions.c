@@ -5,14 +5,17 @@
  * They come from the workers by the web thread's channel and are kept in memory only. A flood of
  * them is bounded: what comes while too many wait to be taken is dropped.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "mail/dialogue.h"
 #include "mail/id.h"
+#include "web/hub.h"
 #include "web/mailpit.h"
 
-/* On their way at a time, at most 17 KiB each. */
+/* On their way at a time; sessions have at most 17 KiB each. */
 #define WAITING_MAX 200
 
 static void session_arrived(struct channel_item *item, void *receiver)
@@ -34,6 +37,42 @@ void web_session_failed(struct web *web, struct session_record *record)
 	}
 	record->item.arrived = session_arrived;
 	channel_post(web->channel, &record->item);
+}
+
+/* ---- refusals --------------------------------------------------------------------- */
+
+struct refused {
+	struct channel_item item;
+	char *client, *text;
+};
+
+/* No inbox was reached: those who watch any of them are told. */
+static void refused_arrived(struct channel_item *item, void *receiver)
+{
+	struct refused *refused = (struct refused *)item;
+	struct web *web = receiver;
+
+	atomic_fetch_sub(&web->sessions.refused, 1);
+	for (size_t i = 0; !web->stopping && i < web->options.settings->inbox_count; i++)
+		hub_error(web, web->options.inboxes[i], "smtpd", refused->client, refused->text);
+	free(refused->client);
+	free(refused->text);
+	free(refused);
+}
+
+void web_client_refused(struct web *web, const char *client, const char *text)
+{
+	struct refused *refused;
+
+	if (atomic_fetch_add(&web->sessions.refused, 1) >= WAITING_MAX) {
+		atomic_fetch_sub(&web->sessions.refused, 1);
+		return;
+	}
+	refused = memory_new(sizeof(*refused));
+	refused->item.arrived = refused_arrived;
+	refused->client = memory_text(client);
+	refused->text = memory_text(text);
+	channel_post(web->channel, &refused->item);
 }
 
 void sessions_release(struct sessions *sessions)

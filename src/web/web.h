@@ -63,6 +63,8 @@ void web_stop(struct web *web);
 /* From any thread until web_free(): a session that failed, for those who look what went wrong.
  * Takes the record. */
 void web_session_failed(struct web *web, struct session_record *record);
+/* Likewise: a reply of 4yz or 5yz, for those who watch what happens. */
+void web_client_refused(struct web *web, const char *client, const char *text);
 /* The same: what became of a recipient of a message that was released. `state` is a constant. */
 void web_release_told(struct web *web, uint64_t id, const char *recipient, const char *state,
                       const char *reply);

@@ -3,6 +3,7 @@
 
 import base64
 import json
+import socket
 import ssl
 
 import pytest
@@ -109,6 +110,23 @@ def test_sessions_that_failed_are_shown_the_newest_first(catch):
     assert all(line["Time"].endswith("Z") for line in oldest["Lines"])
     assert newest["Lines"][-1]["From"] == "" and "amid the content" in newest["Lines"][-1]["Text"]
     assert newest["Time"] >= oldest["Time"]
+
+
+def test_who_watches_is_told_of_each_refusal(catch):
+    daemon = catch()
+    with socket.create_connection(("127.0.0.1", daemon.http_port), timeout=30) as feed:
+        feed.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        heard = feed.recv(1000)
+        assert b" 200 " in heard
+        with Wire(daemon.port) as wire:
+            wire.greet()
+            wire.say("MAIL FROM:<broken")
+        lines = iter(feed.makefile("rb"))
+        told = json.loads(next(line for line in lines if b'"error"' in line).partition(b":")[2])
+    assert told["Type"] == "error"
+    assert told["Data"] == {"Level": "warning", "Type": "smtpd", "IP": "127.0.0.1",
+                            "Message": told["Data"]["Message"]}
+    assert told["Data"]["Message"].startswith("501 5.1.7 Bad sender")
 
 
 def test_sessions_that_ended_well_are_not_shown(catch):
