@@ -236,8 +236,7 @@ static int start_web(struct service *s, struct bytes *error)
 		.status = control_status,
 		.stop = control_stop,
 		.reload = control_reload,
-		.use_faults =
-			s->daemon.settings->mode == MODE_CATCH ? control_use_faults : NULL,
+		.use_faults = s->daemon.settings->mode == MODE_CATCH ? control_use_faults : NULL,
 		.context = s,
 	};
 
@@ -481,6 +480,7 @@ static void service_release(struct service *s)
 	web_free(&s->web);
 	clients_free(&d->clients);
 	router_free(&d->router);
+	inbox_rules_free(&d->rules);
 	spool_close(&d->spool);
 	tls_release(d);
 	if (s->control_fd >= 0)
@@ -536,7 +536,6 @@ static int live(struct settings *settings, const struct daemon_options *options,
 		         settings->log_level);
 	s.daemon.settings = settings;
 	s.daemon.clock = clock_system();
-	s.daemon.intake = inbox_intake(clock_system());
 	s.on_terminal = settings->foreground && isatty(STDERR_FILENO);
 	rc = service_start(&s, error);
 	if (rc == 0)

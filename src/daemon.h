@@ -12,6 +12,7 @@
 #include "spool/spool.h"
 
 struct fetch;
+struct inbox_rules;
 struct web;
 struct worker;
 struct dispatcher;
@@ -21,6 +22,7 @@ struct daemon {
 	const struct clock *clock;
 	struct spool *spool;
 	struct router *router;
+	struct inbox_rules *rules;
 	struct intake intake;
 	struct clients *clients;
 	struct users **users;   /* by listener, shared by those of one file; NULL: none */

@@ -309,5 +309,8 @@ int prepare_spool(struct service *s, struct bytes *error)
 		spool_keep(d->spool, number, inbox->keep);
 		spool_keep_octets(d->spool, number, inbox->max_size);
 	}
+	if (inbox_rules_new(&d->rules, settings, d->inboxes, clock_wall(d->clock), error) < 0)
+		return -1;
+	d->intake = inbox_intake(d->rules);
 	return router_new(&d->router, settings, d->spool, error);
 }

@@ -243,6 +243,23 @@ static void check_bounce_from(const struct settings *s, struct problems *problem
 		address_release(&address);
 }
 
+/* Whether its searches are any is for inbox/ to say, at the start. */
+static void check_tag(const struct settings *s, size_t index, struct problems *problems)
+{
+	const struct tag_settings *tag = &s->tags[index];
+	struct place query = { s, SECTION_TAG, index, "query" };
+	struct place inbox = { s, SECTION_TAG, index, "inbox" };
+
+	if (tag->query.count == 0)
+		problem_at(problems, &query,
+		           "is missing: write query = { \"subject:invoice\" }, a search of the "
+		           "inbox");
+	if (tag->inbox != NULL && !inbox_exists(s, tag->inbox))
+		problem_at(problems, &inbox,
+		           "there is no inbox \"%.80s\": write inbox \"%.80s\" { }", tag->inbox,
+		           tag->inbox);
+}
+
 void check_routes(struct settings *s, struct problems *problems)
 {
 	check_names(s, SECTION_PROVIDER, problems);
@@ -262,4 +279,6 @@ void check_routes(struct settings *s, struct problems *problems)
 	}
 	for (size_t i = 0; i < s->inbox_count; i++)
 		check_release(s, i, problems);
+	for (size_t i = 0; i < s->tag_count; i++)
+		check_tag(s, i, problems);
 }

@@ -318,6 +318,15 @@ static const struct setting inbox_options[] = {
 	{ "max-size", SETTING_SIZE, offsetof(struct inbox_settings, max_size), 0, 0, INT64_MAX,
 	  NULL, NULL },
 	{ "release", SETTING_TEXT, offsetof(struct inbox_settings, release), 0, 0, 0, NULL, NULL },
+	{ "tag-login", SETTING_FLAG, offsetof(struct inbox_settings, tag_login), 0, 0, 0, NULL,
+	  "false" },
+	TABLE_END,
+};
+
+static const struct setting tag_options[] = {
+	{ "query", SETTING_TEXTS, offsetof(struct tag_settings, query.items),
+	  offsetof(struct tag_settings, query.count), 0, 0, NULL, NULL },
+	{ "inbox", SETTING_TEXT, offsetof(struct tag_settings, inbox), 0, 0, 0, NULL, NULL },
 	TABLE_END,
 };
 
@@ -362,6 +371,7 @@ const struct section_spec section_specs[SECTION_COUNT] = {
 	[SECTION_CONTROL] = PLAIN("control", control_options),
 	[SECTION_INBOX] =
 		TITLED("inbox", inbox_options, struct inbox_settings, inboxes, inbox_count),
+	[SECTION_TAG] = TITLED("tag", tag_options, struct tag_settings, tags, tag_count),
 	[SECTION_LOG] = PLAIN("log", log_options),
 	[SECTION_OAUTH2] = NESTED("oauth2", oauth2_options, SECTION_PROVIDER),
 	[SECTION_REPLY] = { "reply", reply_options, true, SECTION_PROVIDER, SETTINGS(replies),

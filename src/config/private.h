@@ -50,6 +50,7 @@ enum section {
 	SECTION_BOUNCES,
 	SECTION_CONTROL,
 	SECTION_INBOX,
+	SECTION_TAG,
 	SECTION_LOG,
 	SECTION_HTTP,
 	SECTION_OAUTH2, /* in a provider, and kept in its struct */

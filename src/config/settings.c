@@ -122,6 +122,11 @@ static void element_release(struct settings *s, enum section section, size_t ind
 		free(s->inboxes[index].name);
 		free(s->inboxes[index].release);
 		break;
+	case SECTION_TAG:
+		free(s->tags[index].name);
+		text_list_release(&s->tags[index].query);
+		free(s->tags[index].inbox);
+		break;
 	case SECTION_REPLY:
 		free(s->replies[index].pattern);
 		if (s->replies[index].is_compiled)
@@ -168,6 +173,7 @@ void settings_release(struct settings **sp)
 	section_clear(s, SECTION_LOGIN);
 	section_clear(s, SECTION_ALIAS);
 	section_clear(s, SECTION_INBOX);
+	section_clear(s, SECTION_TAG);
 	section_clear(s, SECTION_REPLY);
 	free(s->listeners);
 	free(s->providers);
@@ -175,6 +181,7 @@ void settings_release(struct settings **sp)
 	free(s->logins);
 	free(s->aliases);
 	free(s->inboxes);
+	free(s->tags);
 	free(s->replies);
 	free(s->file);
 	free(s->hostname);

@@ -237,6 +237,14 @@ struct inbox_settings {
 	size_t keep; /* messages */
 	int64_t max_age_us;
 	uint64_t max_size; /* octets of its messages */
+	bool tag_login;    /* the login of the sending client is a tag */
+};
+
+/* Messages that one of the searches finds get this tag as they come. */
+struct tag_settings {
+	char *name;
+	struct text_list query; /* in the language of search */
+	char *inbox;            /* NULL: every one */
 };
 
 /* One address of the web. */
@@ -289,6 +297,8 @@ struct settings {
 	size_t alias_count;
 	struct inbox_settings *inboxes; /* "default" always exists */
 	size_t inbox_count;
+	struct tag_settings *tags;
+	size_t tag_count;
 	struct http_settings http;
 	char *bounce_from; /* MAILER-DAEMON@hostname */
 	bool bounce_full;  /* return = "full" | "headers" */

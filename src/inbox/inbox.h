@@ -46,8 +46,14 @@ int summary_decode(struct summary *s, struct span record);
  * written: whoever shows a summary puts it there. */
 void summary_complete(struct summary *s, uint64_t id);
 
-/* The intake hook for daemon.c to wire. */
-struct intake inbox_intake(const struct clock *clock);
+/* Tags that the settings give to messages as they come; numbers[i] is that of settings->inboxes[i].
+ * -1 with *error: a search that is none. */
+struct inbox_rules;
+int inbox_rules_new(struct inbox_rules **rules_r, const struct settings *settings,
+                    const uint32_t *numbers, int64_t now_us, struct bytes *error);
+void inbox_rules_free(struct inbox_rules **rules);
+/* The intake hook for daemon.c to wire. The rules must outlive its use; NULL: none. */
+struct intake inbox_intake(struct inbox_rules *rules);
 
 /* A label as it is kept, in Mailpit's way: marks and runs of space are one space, at most
  * SPOOL_LABEL_MAX octets. NULL: nothing is left. */

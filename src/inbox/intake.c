@@ -61,8 +61,7 @@ static int content_read(void *context, uint64_t off, void *out, size_t len, size
 	return 0;
 }
 
-static void parse_put(struct mime_parse *parse_r, const struct put *put, struct spool *spool,
-                      const struct clock *clock)
+static void parse_put(struct mime_parse *parse_r, const struct put *put, struct spool *spool)
 {
 	struct content c = { .put = put };
 	struct mime_source source = { .read = content_read, .context = &c };
@@ -72,7 +71,7 @@ static void parse_put(struct mime_parse *parse_r, const struct put *put, struct 
 	if (put->first_piece > 0)
 		c.ahead = (uint64_t)put->first_piece * spool_piece_size(spool);
 	source.size = put->shares ? put->facts.size : c.ahead + put->body.length;
-	mime_parse(parse_r, &source, clock);
+	mime_parse(parse_r, &source, clock_system());
 	reader_free(&c.reader);
 }
 
@@ -152,8 +151,20 @@ static void encode_index(const struct mime_index *index, struct bytes *out)
 	}
 }
 
-static void finish_entry(struct put_entry *entry, const struct put *put, struct span header,
-                         const struct mime_parse *parse)
+static void apply_rules(struct inbox_rules *rules, const struct put *put,
+                        const struct put_entry *entry, struct labels *labels)
+{
+	const struct inbox_row row = { .time_us = put->facts.trace.time_us,
+		                       .size = put->facts.size,
+		                       .summary = bytes_span(&entry->summary),
+		                       .text = bytes_span(&entry->extras[SPOOL_TEXT]) };
+
+	if (rules != NULL)
+		rules_apply(rules, entry->inbox, &row, put->facts.login, labels);
+}
+
+static void finish_entry(struct inbox_rules *rules, struct put_entry *entry, const struct put *put,
+                         struct span header, const struct mime_parse *parse)
 {
 	struct labels labels = { 0 };
 	struct summary s;
@@ -166,6 +177,7 @@ static void finish_entry(struct put_entry *entry, const struct put *put, struct 
 	summary_encode(&s, &entry->summary);
 	encode_index(&parse->index, &entry->extras[SPOOL_PARTS]);
 	labels_of_message(&labels, &s, header);
+	apply_rules(rules, put, entry, &labels);
 	entry->labels = labels.items;
 	entry->label_count = labels.count;
 	summary_release(&s);
@@ -173,23 +185,22 @@ static void finish_entry(struct put_entry *entry, const struct put *put, struct 
 
 static void intake_finish(void *context, struct put *put, struct spool *spool)
 {
-	const struct clock *clock = context;
 	struct mime_parse parse;
 	struct bytes header = { 0 };
 
 	whole_header(put, &header);
-	parse_put(&parse, put, spool, clock);
+	parse_put(&parse, put, spool);
 	for (size_t i = 0; i < put->entry_count; i++)
-		finish_entry(&put->entries[i], put, bytes_span(&header), &parse);
+		finish_entry(context, &put->entries[i], put, bytes_span(&header), &parse);
 	mime_parse_release(&parse);
 	bytes_release(&header);
 }
 
-struct intake inbox_intake(const struct clock *clock)
+struct intake inbox_intake(struct inbox_rules *rules)
 {
 	return (struct intake){
 		.add = intake_add,
 		.finish = intake_finish,
-		.context = (void *)(uintptr_t)clock,
+		.context = rules,
 	};
 }

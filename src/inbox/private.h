@@ -37,6 +37,10 @@ void labels_add(struct labels *labels, struct span text);
 void labels_of_message(struct labels *labels, const struct summary *s, struct span header);
 void labels_release(struct labels *labels);
 
+/* rules.c: `row` is the entry that is being made. */
+void rules_apply(struct inbox_rules *r, uint32_t inbox, const struct inbox_row *row,
+                 const char *login, struct labels *labels);
+
 /* json.c; the caller releases them. */
 json_t *json_address(const char *name, const char *address);
 json_t *json_addresses(const struct summary_address *list, size_t count);

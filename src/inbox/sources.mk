@@ -13,6 +13,7 @@ inbox_sources = \
 	src/inbox/print.c \
 	src/inbox/private.h \
 	src/inbox/query.c \
+	src/inbox/rules.c \
 	src/inbox/save.c \
 	src/inbox/search.c \
 	src/inbox/search_private.h \

@@ -4,6 +4,7 @@ mime_text = tests/unit/mime_text.c tests/unit/mime_text.h
 
 unit_programs += \
 	tests/unit/test_charset \
+	tests/unit/test_inbox_rules \
 	tests/unit/test_mime_decoder \
 	tests/unit/test_mime_index \
 	tests/unit/test_mime_text

@@ -30,7 +30,7 @@ static const char mail[] =
 
 static void store(struct lab *lab, const char *content)
 {
-	struct intake intake = inbox_intake(clock_system());
+	struct intake intake = inbox_intake(NULL);
 	struct put *put = put_new(lab->sp);
 	struct recipient to[2] = { { .address.text = (char *)(uintptr_t) "b@example.org" },
 		                   { .address.text = (char *)(uintptr_t) "hidden@example.org" } };

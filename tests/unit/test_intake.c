@@ -19,7 +19,7 @@
 /* What intake makes of the header; the record's length is checked here, for all. */
 static void take(struct bytes *header, size_t recipients, struct summary *s_r)
 {
-	struct intake intake = inbox_intake(clock_system());
+	struct intake intake = inbox_intake(NULL);
 	struct put *put = memory_new(sizeof(*put));
 	struct recipient *list = memory_new_array(recipients, sizeof(*list));
 	struct span record;
@@ -155,7 +155,7 @@ static void takes_what_a_mail_says(void **state)
 /* A put of one mail to those recipients, finished. */
 static struct put *put_of(const char *mail, const char *const *to)
 {
-	struct intake intake = inbox_intake(clock_system());
+	struct intake intake = inbox_intake(NULL);
 	struct put *put = memory_new(sizeof(*put));
 	struct recipient list[8] = { 0 };
 	size_t count = 0;
@@ -278,7 +278,7 @@ static void added_fields_are_there(void **state)
 		{ "text\r\nSubject: no field\r\n", TRACE_ADD_FROM | TRACE_ADD_LINE,
 		  "cron@example.org", "", "" },
 	};
-	struct intake intake = inbox_intake(clock_system());
+	struct intake intake = inbox_intake(NULL);
 
 	(void)state;
 	for (size_t i = 0; i < LENGTH(rows); i++) {
