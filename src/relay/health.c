@@ -49,8 +49,10 @@ bool health_failed(struct health *h, enum ending ending, int64_t opened_us, int6
 		h->failed_us = now_us;
 		health_wait(h, ending == ENDING_ORDINARY ? opened_us : now_us);
 	}
-	if (others)
+	if (others) { /* their work makes all well, but not this */
+		h->more_after_us = now_us + backoff_us(++h->more_failures);
 		return false;
+	}
 	if (ending == ENDING_TROUBLE || ending == ENDING_REFUSED)
 		h->aside = true;
 	else if (h->failures >= USELESS_MAX && h->open_after_us > now_us)
@@ -85,6 +87,7 @@ bool health_ready(struct health *h)
 	bool was_aside = h->aside;
 
 	h->aside = false;
+	h->more_failures = 0;
 	return was_aside;
 }
 

@@ -215,12 +215,16 @@ static void peer_new(struct pool *pool)
 static void pool_open(struct pool *pool)
 {
 	size_t ramp = pool->ready_count > 1 ? pool->ready_count : 1;
+	int64_t after;
 
 	if (pool->relay->stopping || pool->opening_count >= ramp ||
 	    pool->opening_count + pool->ready_count >= pool->connections_max)
 		return;
-	if (pool->health.open_after_us > relay_now(pool->relay))
-		pool_wake_at(pool, pool->health.open_after_us);
+	after = pool->health.open_after_us;
+	if (pool->ready_count > 0 && pool->health.more_after_us > after)
+		after = pool->health.more_after_us;
+	if (after > relay_now(pool->relay))
+		pool_wake_at(pool, after);
 	else
 		peer_new(pool);
 }

@@ -20,12 +20,14 @@
 /* ---- health.c: pure -------------------------------------------------------- */
 
 struct health {
-	bool aside;            /* its mail goes to the next provider */
-	unsigned failures;     /* connections in a row that carried nothing */
-	unsigned exhausted;    /* quotas in a row that were used up */
-	int64_t open_after_us; /* monotonic; no connection is opened before */
-	int64_t failed_us;     /* monotonic; of the last failure counted */
-	char why[256];         /* "" when healthy */
+	bool aside;             /* its mail goes to the next provider */
+	unsigned failures;      /* connections in a row that carried nothing */
+	unsigned exhausted;     /* quotas in a row that were used up */
+	int64_t open_after_us;  /* monotonic; no connection is opened before */
+	int64_t failed_us;      /* monotonic; of the last failure counted */
+	unsigned more_failures; /* of one beside others that work, in a row */
+	int64_t more_after_us;  /* monotonic; none is opened beside others before */
+	char why[256];          /* "" when healthy */
 };
 
 /* A connection ended without having carried anything; `others`: there are ready ones besides.

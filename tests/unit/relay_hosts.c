@@ -74,6 +74,7 @@ static void wire_close(struct wire *wire, enum connection_stage stage, int code,
 {
 	struct world *w = wire->host->world;
 	uint64_t number = wire->number;
+	bool said = stage == STAGE_GREETING;
 	struct reply why = { 0 };
 
 	while (wire->grant_count > 0) {
@@ -99,6 +100,7 @@ static void wire_close(struct wire *wire, enum connection_stage stage, int code,
 	free(wire);
 	if (code != 0)
 		reply_local(&why, code, "4.4.2", "%s", text);
+	why.local = !said;
 	relay_closed(w->relay, number, stage, &why);
 	reply_release(&why);
 }
@@ -107,6 +109,15 @@ static void wire_open(struct world *w, void *argument)
 {
 	struct wire *wire = argument;
 
+	if (wire->host->open_most > 0 && wire->host->open_now > wire->host->open_most) {
+		wire->host->too_many++;
+		if (wire->host->too_many_said)
+			wire_close(wire, STAGE_GREETING, 421,
+			           "Too many concurrent SMTP connections");
+		else
+			wire_close(wire, STAGE_CONNECT, 451, "connection refused");
+		return;
+	}
 	switch (wire->host->mode) {
 	case HOST_REFUSES:
 		wire_close(wire, STAGE_CONNECT, 451, "connection refused");

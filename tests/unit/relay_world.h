@@ -35,6 +35,9 @@ struct host {
 	int64_t connect_us, reply_us,
 		late_us;    /* late: MAIL is written up to so much after its time */
 	size_t session_max; /* 421 after so many messages; 0: never */
+	size_t open_most;   /* it takes no more connections; 0: all */
+	bool too_many_said; /* by 421, not by the system */
+	size_t too_many;    /* times that it said so */
 	size_t lose_flights;
 	bool at_once;     /* all that it holds was written when the first was */
 	size_t deepest;   /* the greatest depth granted */

@@ -66,8 +66,8 @@ static void test_set_back(void **state)
 		w.clock.wall_us -= steps[i / 2];
 		if (i % 2 == 1) /* not noticed while it happened */
 			world_crash(&w);
-		/* As fast as before, after one look at the clock; a new process has to take what was
-		 * counted for written just now. */
+		/* As fast as before, after one look at the clock; a new process has to take what
+		 * was counted for written just now. */
 		world_pass(&w, 2 * CLOCK_MIN);
 		assert_in_range(w.sent, sent + (i % 2 == 1 ? 5 : 9), sent + 18);
 		world_pass(&w, CLOCK_HOUR + 3 * CLOCK_MIN);

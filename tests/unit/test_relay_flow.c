@@ -32,7 +32,8 @@ struct policy {
 	int64_t *taken; /* moments of what it took */
 	size_t taken_count;
 	size_t attempts, throttled;
-	bool counting; /* after it was found */
+	size_t connections, open_most; /* declared; what it allows, and does not say, 0: all */
+	bool counting;                 /* after it was found */
 };
 
 static struct policy policy;
@@ -147,27 +148,41 @@ static void make_policy(unsigned i)
 	policy.rate.count = place < 2 ? pick(&seed, 1, 100) : pick(&seed, 20, 1500);
 	if (policy.kind == BUCKET)
 		policy.rate.burst = pick(&seed, 1, 50) + policy.rate.count / 10;
+	policy.connections = 1 + i % 10;
+	policy.open_most =
+		pick(&seed, 0, 2) == 0 ? pick(&seed, 1, (unsigned)policy.connections) : 0;
 	policy.level = (double)policy.rate.burst;
 	policy.level_us = CLOCK_HOUR;
 }
 
-static void told(unsigned i, double share)
+static void told(unsigned i, double share, size_t too_many)
 {
 	if (getenv("POLICY") != NULL)
-		(void)fprintf(stderr,
-		              "policy %u: %s kind %d, %llu per %llds burst %llu: %.4f used, %zu of "
-		              "%zu throttled\n",
-		              i, policy.hidden ? "hidden" : "declared", (int)policy.kind,
-		              (unsigned long long)policy.rate.count,
-		              (long long)(policy.rate.period_us / CLOCK_SEC),
-		              (unsigned long long)policy.rate.burst, share, policy.throttled,
-		              policy.attempts);
+		(void)fprintf(
+			stderr,
+			"policy %u: %s kind %d, connections %zu of %zu, refused %zu, %llu per "
+			"%llds burst %llu: %.4f used, %zu of %zu throttled\n",
+			i, policy.hidden ? "hidden" : "declared", (int)policy.kind,
+			policy.open_most, policy.connections, too_many,
+			(unsigned long long)policy.rate.count,
+			(long long)(policy.rate.period_us / CLOCK_SEC),
+			(unsigned long long)policy.rate.burst, share, policy.throttled,
+			policy.attempts);
+}
+
+/* So short that the connections can carry twice what the policy allows. */
+static int64_t reply_us(unsigned i, double per_us)
+{
+	int64_t us = (5 + i % 90) * CLOCK_MS;
+	size_t open = policy.open_most > 0 ? policy.open_most : policy.connections;
+
+	return per_us * (double)us * 2 > (double)open ? (int64_t)((double)open / per_us / 2) : us;
 }
 
 static void simulate(unsigned i)
 {
 	struct world w;
-	size_t before;
+	size_t before, too_many;
 	double per_us, share;
 	int64_t warm, length;
 
@@ -182,10 +197,10 @@ static void simulate(unsigned i)
 	warm = policy.hidden ? length : policy.rate.period_us;
 	world_init(&w, 1, 1);
 	w.providers[0].adaptive = true;
-	w.providers[0].connections = 1 + i % 10;
-	w.hosts[0].reply_us = (5 + i % 90) * CLOCK_MS;
-	if (per_us * (double)w.hosts[0].reply_us * 2 > (double)w.providers[0].connections)
-		w.hosts[0].reply_us = (int64_t)((double)w.providers[0].connections / per_us / 2);
+	w.providers[0].connections = policy.connections;
+	w.hosts[0].open_most = policy.open_most;
+	w.hosts[0].too_many_said = i % 4 != 0;
+	w.hosts[0].reply_us = reply_us(i, per_us);
 	w.hosts[0].late_us = 300;
 	w.hosts[0].answer = answer;
 	if (!policy.hidden) {
@@ -198,6 +213,7 @@ static void simulate(unsigned i)
 	feed(&w, NULL);
 	world_pass(&w, warm);
 	before = policy.taken_count;
+	too_many = w.hosts[0].too_many;
 	policy.counting = true;
 	world_pass(&w, length);
 	share = (double)(policy.taken_count - before) / (per_us * (double)length);
@@ -205,7 +221,11 @@ static void simulate(unsigned i)
 	                              policy.rate.count + policy.rate.burst)
 		fail_msg("policy %u: declared %llu exceeded", i,
 		         (unsigned long long)policy.rate.count);
-	told(i, share);
+	too_many = w.hosts[0].too_many - too_many;
+	told(i, share, too_many);
+	/* One more is tried now and then, not with every message. */
+	if ((int64_t)too_many > 10 + length / (4 * CLOCK_MIN))
+		fail_msg("policy %u: too many connections %zu times", i, too_many);
 	if (!policy.hidden && share < 0.99 - 1.5 / (per_us * (double)length))
 		fail_msg("policy %u: a declared limit is not used: %.4f", i, share);
 	if (policy.hidden && (share < 0.95 || policy.throttled * 100 >= policy.attempts))
