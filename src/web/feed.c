@@ -19,12 +19,12 @@
 #include "web/private.h"
 #include "web/websocket.h"
 
-#define FEEDS_MAX 200 /* clients at a time: pages and tests of one developer, and then some */
-#define OUTPUT_MAX  (256 * 1024) /* octets that wait for a client */
-#define WRITE_SECS  30           /* for a client that takes nothing */
-#define INPUT_MAX   (2 * WEBSOCKET_CLIENT_MAX)
+#define FEEDS_MAX  200 /* clients at a time: pages and tests of one developer, and then some */
+#define OUTPUT_MAX (256 * 1024) /* octets that wait for a client */
+#define WRITE_SECS 30           /* for a client that takes nothing */
+#define INPUT_MAX  (2 * WEBSOCKET_CLIENT_MAX)
 /* Where browsers begin again after a break, milliseconds. */
-#define RETRY_MS    2000
+#define RETRY_MS   2000
 
 struct feed {
 	struct list link;

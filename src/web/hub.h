@@ -51,6 +51,7 @@ void hub_tagged(struct web *web, uint32_t inbox, const uint64_t *ids, size_t cou
 void hub_deleted(struct web *web, uint32_t inbox, const uint64_t *ids, const uint64_t *sequences,
                  size_t count);
 void hub_truncated(struct web *web, uint32_t inbox); /* everything is gone */
+
 /* A client was refused by 4yz or 5yz. */
 void hub_error(struct web *web, uint32_t inbox, const char *type, const char *address,
                const char *text);

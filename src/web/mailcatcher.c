@@ -298,7 +298,8 @@ static void get_part(struct call *call)
 		answer_not_found(call);
 }
 
-/* ---- deleting --------------------------------------------------------------------------------- */
+/* ---- deleting ---------------------------------------------------------------------------------
+ */
 
 static void deleted(struct change_wait *wait)
 {

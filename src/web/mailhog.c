@@ -73,7 +73,7 @@ static json_t *make_message(const struct inbox_entry *entry, const struct summar
 	return message;
 }
 
-json_t *mailhog_message(struct reader *reader, const struct inbox_entry *entry, size_t max)
+static json_t *mailhog_message(struct reader *reader, const struct inbox_entry *entry, size_t max)
 {
 	struct message_facts facts;
 	struct bytes whole = { 0 };
@@ -233,7 +233,8 @@ static void get_search(struct call *call)
 	hunt_start(hunt);
 }
 
-/* ---- v1 ------------------------------------------------------------------------------------------ */
+/* ---- v1
+ * ------------------------------------------------------------------------------------------ */
 
 static void message_found(struct call *call, uint64_t id, uint64_t sequence)
 {
@@ -342,7 +343,8 @@ static void post_release(struct call *call)
 	find_message(call, call->arguments[0], FIND_PAGE, release_found);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------- */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------- */
 
 static void get_events(struct call *call)
 {

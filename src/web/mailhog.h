@@ -13,9 +13,6 @@
 #define MAILHOG_MESSAGE_MAX (1024 * 1024)
 #define MAILHOG_EVENT_MAX   (32 * 1024)
 
-/* NULL: it is gone. */
-json_t *mailhog_message(struct reader *reader, const struct inbox_entry *entry, size_t max);
-
 /* The message with its trace fields, cut. */
 void mailhog_read(struct reader *reader, const struct message_facts *facts, size_t max,
                   struct bytes *out);

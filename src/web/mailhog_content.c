@@ -89,7 +89,8 @@ static bool boundary_of(struct span header, struct bytes *out)
 	return out->length > 2 && out->length <= BOUNDARY_MAX;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------ */
+/* ---- parts ------------------------------------------------------------------------------------
+ */
 
 /* The line that begins with the boundary; its place, or the end of the text. */
 static size_t boundary_find(struct span text, struct span boundary)

@@ -46,6 +46,11 @@ int find_sequences(struct call *call, const json_t *ids, uint64_t **sequences_r,
 
 void mailpit_search(struct call *call); /* GET search */
 
+/* ---- mailpit_view.c: a message as a page, or as text; marks it read ------------------ */
+
+void view_html(struct call *call, uint64_t id, uint64_t sequence);
+void view_text(struct call *call, uint64_t id, uint64_t sequence);
+
 /* ---- change.c: what is asked of the writer ------------------------------------------ */
 
 struct change_wait {

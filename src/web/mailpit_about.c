@@ -100,7 +100,7 @@ static json_t *relay_of(const struct call *call)
 	json_object_set_new(object, "AllowedRecipients", json_string(""));
 	json_object_set_new(object, "BlockedRecipients", json_string(""));
 	json_object_set_new(object, "OverrideFrom", json_string(""));
-	json_object_set_new(object, "PreserveMessageIDs", json_true());
+	json_object_set_new(object, "PreserveMessageIDs", json_false());
 	json_object_set_new(object, "RecipientAllowlist", json_string(""));
 	bytes_release(&server);
 	return object;

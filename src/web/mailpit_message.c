@@ -19,7 +19,7 @@
 
 struct message_job {
 	struct call_job job;
-	uint64_t sequence;
+	uint64_t id, sequence;
 	json_t *(*make)(struct reader *reader, uint32_t inbox, uint64_t sequence);
 	bool marks; /* it is read then */
 	bool unread;
@@ -48,7 +48,11 @@ static void message_done(struct call_job *call_job)
 {
 	struct message_job *job = (struct message_job *)(void *)call_job;
 	struct call *call = call_job->call;
+	json_t *released = job->marks ? release_json(call->web, job->id) : NULL;
 
+	if (job->value != NULL && released != NULL)
+		json_object_set(job->value, "Release", released);
+	json_decref(released);
 	if (job->value == NULL)
 		answer_not_found(call);
 	else if (job->unread)
@@ -58,11 +62,12 @@ static void message_done(struct call_job *call_job)
 	free(job);
 }
 
-static void message_start(struct call *call, uint64_t sequence, bool marks,
+static void message_start(struct call *call, uint64_t id, uint64_t sequence, bool marks,
                           json_t *(*make)(struct reader *reader, uint32_t inbox, uint64_t sequence))
 {
 	struct message_job *job = memory_new(sizeof(*job));
 
+	job->id = id;
 	job->sequence = sequence;
 	job->make = make;
 	job->marks = marks;
@@ -73,8 +78,7 @@ static void message_start(struct call *call, uint64_t sequence, bool marks,
 
 static void message_found(struct call *call, uint64_t id, uint64_t sequence)
 {
-	(void)id;
-	message_start(call, sequence, true, inbox_message_json);
+	message_start(call, id, sequence, true, inbox_message_json);
 }
 
 static void get_message(struct call *call)
@@ -84,8 +88,7 @@ static void get_message(struct call *call)
 
 static void headers_found(struct call *call, uint64_t id, uint64_t sequence)
 {
-	(void)id;
-	message_start(call, sequence, false, inbox_headers_json);
+	message_start(call, id, sequence, false, inbox_headers_json);
 }
 
 static void get_headers(struct call *call)

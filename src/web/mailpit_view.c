@@ -228,12 +228,12 @@ static void view_start(struct call *call, uint64_t id, uint64_t sequence, bool h
 	call_job_start(call, &job->job);
 }
 
-static void html_found(struct call *call, uint64_t id, uint64_t sequence)
+void view_html(struct call *call, uint64_t id, uint64_t sequence)
 {
 	view_start(call, id, sequence, true);
 }
 
-static void text_found(struct call *call, uint64_t id, uint64_t sequence)
+void view_text(struct call *call, uint64_t id, uint64_t sequence)
 {
 	view_start(call, id, sequence, false);
 }
@@ -274,9 +274,9 @@ static void view(struct call *call)
 	char *id;
 
 	if (dot != NULL && strcmp(dot, ".html") == 0)
-		found = html_found;
+		found = view_html;
 	else if (dot != NULL && strcmp(dot, ".txt") == 0)
-		found = text_found;
+		found = view_text;
 	if (found == NULL) {
 		answer_page(call);
 		return;

@@ -16,6 +16,7 @@
 #include "mime/mime.h"
 #include "relay/route.h"
 #include "web/deposit.h"
+#include "web/mailpit.h"
 #include "web/private.h"
 #include "web/release.h"
 
@@ -330,11 +331,15 @@ static int add_recipient(struct envelope *envelope, const char *text)
 	return 0;
 }
 
-/* 0, or -1 and the call is answered. */
+/* {"To": [...]}, or MailHog's {"Email": "..."}. 0, or -1 and the call is answered. */
 static int take_recipients(struct call *call, struct deposit *d)
 {
+	const char *email = json_string_value(call_member(call->body, "Email"));
 	json_t *list = call_member(call->body, "To"), *item;
 	size_t i;
+
+	if (email != NULL && add_recipient(&d->envelope, email) == 0)
+		return 0;
 
 	if (!json_is_array(list) || json_array_size(list) == 0 ||
 	    json_array_size(list) > RECIPIENTS_MAX) {
@@ -386,3 +391,19 @@ void release_message(struct call *call, uint64_t id)
 	all->running++;
 	call_job_start(call, &r->job);
 }
+
+static void found(struct call *call, uint64_t id, uint64_t sequence)
+{
+	(void)sequence;
+	release_message(call, id);
+}
+
+static void post_release(struct call *call)
+{
+	find_message(call, call->arguments[0], FIND_PAGE, found);
+}
+
+const struct way release_ways[] = {
+	{ EVHTTP_REQ_POST, "/api/v1/message/{ID}/release", post_release, WAY_JSON },
+	WAYS_END,
+};

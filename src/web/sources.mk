@@ -21,6 +21,9 @@ web_sources = \
 	src/web/hunt.c \
 	src/web/job.c \
 	src/web/mailcatcher.c \
+	src/web/mailhog.c \
+	src/web/mailhog.h \
+	src/web/mailhog_content.c \
 	src/web/mailpit.h \
 	src/web/mailpit_about.c \
 	src/web/mailpit_change.c \
