@@ -34,6 +34,7 @@ system_files = \
 	tests/system/test_mime.py \
 	tests/system/test_login.py \
 	tests/system/test_oauth.py \
+	tests/system/test_page.py \
 	tests/system/test_peers.py \
 	tests/system/test_rate.py \
 	tests/system/test_real_smarthosts.py \
