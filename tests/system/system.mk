@@ -29,6 +29,7 @@ system_files = \
 	tests/system/test_failover.py \
 	tests/system/test_failures.py \
 	tests/system/test_faults.py \
+	tests/system/test_http_security.py \
 	tests/system/test_listeners.py \
 	tests/system/test_memory.py \
 	tests/system/test_mime.py \
