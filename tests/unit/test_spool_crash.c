@@ -156,6 +156,42 @@ static void job_streamed(struct spool_request *request, int result)
 	job_put(job);
 }
 
+/* Labels and extras, some of many pages. */
+static void dress(struct put_entry *entry)
+{
+	for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++) {
+		size_t length = random_below(3) == 0 ? random_below(300000) : random_below(3000);
+
+		bytes_reserve(&entry->extras[kind], length);
+		memset(entry->extras[kind].data, 'e', length);
+		entry->extras[kind].length = length;
+	}
+	if (random_below(2) == 0) {
+		entry->labels = memory_new(sizeof(char *));
+		entry->labels[entry->label_count++] = memory_text(random_below(2) ? "a" : "b");
+	}
+}
+
+static void changed(struct spool_request *request, int result)
+{
+	must(result);
+	free(request);
+}
+
+static void change_some(struct lab *lab)
+{
+	static char *labels[] = { (char *)(uintptr_t) "a", (char *)(uintptr_t) "c" };
+	struct inbox_change *change = memory_new(sizeof(*change));
+
+	change->request.home = lab->home;
+	change->request.done = changed;
+	change->inbox = 1;
+	change->what = random_below(2) == 0 ? INBOX_SET_READ : INBOX_RENAME_LABEL;
+	change->labels = labels;
+	change->label_count = 2;
+	spool_inbox_change(lab->sp, change);
+}
+
 static void job_start(struct job *job)
 {
 	size_t size = random_below(3) == 0 ? STREAMED + random_below(9000) : random_below(9000);
@@ -163,8 +199,12 @@ static void job_start(struct job *job)
 
 	job->put = lab_message(job->lab, size);
 	put_add_delivery(job->put, lab_delivery(1, 0, (uint16_t)random_below(3), LAB_WALL, 3));
-	if (random_below(2) == 0)
+	if (random_below(2) == 0) {
 		put_add_entry(job->put, 1, &summary);
+		dress(&job->put->entries[0]);
+	}
+	if (random_below(20) == 0)
+		change_some(job->lab);
 	if (size < STREAMED) {
 		job_put(job);
 		return;
