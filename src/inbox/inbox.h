@@ -9,11 +9,9 @@
 #ifndef INBOX_INBOX_H
 #define INBOX_INBOX_H
 
-#include <stdatomic.h>
 #include <jansson.h>
 
 #include "mime/mime.h"
-#include "base/helper.h"
 #include "relay/route.h"
 #include "spool/spool.h"
 
@@ -95,30 +93,11 @@ int search_parse(struct search **search_r, const char *query, const char *tz, in
 bool search_matches(const struct search *search, const struct inbox_row *row);
 void search_free(struct search **search);
 
-/* A query over all of an inbox, on a helper; 100,000 messages take about 100 ms. The asker zeroes
- * it, fills in the upper part, and has it back when job.item.arrived is called on job.home's
- * thread. */
-struct search_job {
-	struct helper_job job; /* item.arrived and home are the asker's */
-	struct spool *spool;
-	uint32_t inbox;
-	const char *query, *tz; /* these live until it comes back */
-	uint64_t after;         /* only entries with a larger sequence; 0: all */
-	int64_t before_us;      /* only those that came earlier; 0: all */
-	uint64_t start, limit;  /* the page of what matches; UINT64_MAX: all of it */
-	void *owner;
-	atomic_bool cancelled; /* set by any thread: it comes back soon, with less */
-	/* Out: */
-	int result; /* -1: see error */
-	struct bytes error;
-	uint64_t total, unread; /* of all that match */
-	uint64_t *sequences;    /* the page, newest first */
-	size_t count, capacity;
-};
-/* 0, or -1 when the helpers have too much to do. */
-int search_job_submit(struct helper *helper, struct search_job *job);
-void search_job_release(struct search_job *job); /* what came out */
-
+/* reader_inbox_scan() of those that match; NULL: all. 100,000 messages take milliseconds when the
+ * query has a word that few have, a tenth of a second otherwise: call it on helpers. */
+uint64_t search_scan(const struct search *search, struct reader *r, uint32_t inbox, uint64_t before,
+                     size_t max, void (*each)(void *context, const struct inbox_row *row),
+                     void *context);
 /* Appends text as search compares it: case folded, marks and white space as one space, after a
  * space when something is there. What an intake keeps as SPOOL_TEXT is made of nothing else: From,
  * Subject, To, Cc, Bcc, Reply-To, the reverse-path, the text, then names of attached files. */

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* search.c - which messages a query finds, and the job that asks all of an inbox, newest first.
+/* search.c - which messages a query finds.
  *
  * Each message is asked in place, in the spool's own pages, and term by term: those that cost
- * little come first. The job reads in slices, so that no read transaction is old, and stops
- * between them when it is cancelled.
+ * little come first. What must be in the text goes through the spool's sieve before, so that most
+ * messages are never asked.
  */
-#include <stdlib.h>
-
-#include "base/memory.h"
 #include "inbox/search_private.h"
-
-/* Of one read transaction: some milliseconds. */
-#define SLICE 500
+#include "mail/id.h"
 
 /* ---- one message ---------------------------------------------------------------------- */
 
@@ -96,6 +91,24 @@ static bool text_has(struct question *q, const struct term *term)
 	       (field_has(q, term, view_of(q)->subject) || addressed(q, term));
 }
 
+/* One of ours lacks the message's id: summary_complete(). */
+static bool message_id_has(struct question *q, const struct term *term)
+{
+	struct span kept = view_of(q)->message_id;
+	struct bytes whole = { 0 };
+	char id[ID_TEXT_SIZE];
+	bool found;
+
+	if (kept.length == 0 || kept.data[0] != '@')
+		return field_has(q, term, kept);
+	id_format(q->row->id, id);
+	bytes_append_text(&whole, id);
+	bytes_append_span(&whole, kept);
+	found = field_has(q, term, bytes_span(&whole));
+	bytes_release(&whole);
+	return found;
+}
+
 static bool number_is_right(struct question *q, const struct term *term)
 {
 	uint64_t ms = q->row->time_us < 0 ? 0 : (uint64_t)q->row->time_us / 1000;
@@ -129,7 +142,7 @@ static bool is_true(struct question *q, const struct term *term)
 	case TERM_INLINE:
 		return view_of(q)->inlines > 0;
 	case TERM_MESSAGE_ID:
-		return field_has(q, term, view_of(q)->message_id);
+		return message_id_has(q, term);
 	case TERM_SUBJECT:
 		return field_has(q, term, view_of(q)->subject);
 	case TERM_FROM:
@@ -172,68 +185,29 @@ bool search_matches(const struct search *search, const struct inbox_row *row)
 	return true;
 }
 
-/* ---- all of an inbox -------------------------------------------------------------------- */
+/* ---- many messages ------------------------------------------------------------------------ */
 
-struct walk {
-	struct search_job *job;
-	struct search *search;
-	bool ended; /* at job->after */
+struct scan {
+	const struct search *search;
+	void (*each)(void *context, const struct inbox_row *row);
+	void *context;
 };
 
-static void see(void *context, const struct inbox_row *row)
+static void ask(void *context, const struct inbox_row *row)
 {
-	struct walk *walk = context;
-	struct search_job *job = walk->job;
+	const struct scan *scan = context;
 
-	if (row->sequence <= job->after)
-		walk->ended = true;
-	if (walk->ended || (job->before_us > 0 && row->time_us >= job->before_us) ||
-	    !search_matches(walk->search, row))
-		return;
-	if (job->total >= job->start && job->count < job->limit) {
-		if (job->count == job->capacity) {
-			job->capacity = job->capacity == 0 ? 64 : job->capacity * 2;
-			job->sequences =
-				memory_grow(job->sequences, job->capacity, sizeof(*job->sequences));
-		}
-		job->sequences[job->count++] = row->sequence;
-	}
-	job->total++;
-	job->unread += !row->read;
+	if (search_matches(scan->search, row))
+		scan->each(scan->context, row);
 }
 
-static void work(struct helper_job *helper_job)
+uint64_t search_scan(const struct search *search, struct reader *r, uint32_t inbox, uint64_t before,
+                     size_t max, void (*each)(void *context, const struct inbox_row *row),
+                     void *context)
 {
-	struct search_job *job = (struct search_job *)(void *)helper_job;
-	struct walk walk = { .job = job };
-	struct reader *reader;
-	uint64_t before = 0;
+	struct scan scan = { search, each, context };
 
-	job->result = search_parse(&walk.search, job->query, job->tz, clock_wall(clock_system()),
-	                           &job->error);
-	if (job->result != 0)
-		return;
-	reader = reader_new(job->spool);
-	do
-		before = reader_inbox_sift(reader, job->inbox, before, SLICE, &walk.search->sieve,
-		                           see, &walk);
-	while (before != 0 && !walk.ended && !atomic_load(&job->cancelled));
-	reader_free(&reader);
-	search_free(&walk.search);
-}
-
-int search_job_submit(struct helper *helper, struct search_job *job)
-{
-	job->job.work = work;
-	job->total = job->unread = 0;
-	job->count = 0;
-	return helper_submit(helper, &job->job);
-}
-
-void search_job_release(struct search_job *job)
-{
-	free(job->sequences);
-	job->sequences = NULL;
-	job->count = job->capacity = 0;
-	bytes_release(&job->error);
+	if (search == NULL)
+		return reader_inbox_scan(r, inbox, before, max, each, context);
+	return reader_inbox_sift(r, inbox, before, max, &search->sieve, ask, &scan);
 }

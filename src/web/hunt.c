@@ -36,8 +36,7 @@ static void row_arrived(void *context, const struct inbox_row *row)
 {
 	struct hunt *hunt = context;
 
-	if ((hunt->search != NULL && !search_matches(hunt->search, row)) ||
-	    (hunt->earlier != NULL && !search_matches(hunt->earlier, row)))
+	if (hunt->earlier != NULL && !search_matches(hunt->earlier, row))
 		return;
 	hunt->unread += !row->read;
 	if (hunt->matches++ < hunt->start || hunt->count >= hunt->limit)
@@ -80,8 +79,8 @@ static void hunt_work(struct call_job *job)
 	}
 	parse_before(hunt);
 	do {
-		before = reader_inbox_scan(job->reader, hunt->inbox, before, slice, row_arrived,
-		                           hunt);
+		before = search_scan(hunt->search, job->reader, hunt->inbox, before, slice,
+		                     row_arrived, hunt);
 		slice = SLICE;
 	} while (before != 0 && (hunt->counts || hunt->count < hunt->limit));
 }

@@ -49,7 +49,7 @@ static void count_row(void *context, const struct inbox_row *row)
 {
 	struct count_job *c = context;
 
-	if (row->sequence <= c->until && c->found < c->enough && search_matches(c->search, row))
+	if (row->sequence <= c->until && c->found < c->enough)
 		c->found++;
 }
 
@@ -59,8 +59,8 @@ static void count_work(struct call_job *job)
 	uint64_t before = c->until + 1;
 
 	do
-		before = reader_inbox_scan(job->reader, job->call->inbox, before, SCAN_STEP,
-		                           count_row, c);
+		before = search_scan(c->search, job->reader, job->call->inbox, before, SCAN_STEP,
+		                     count_row, c);
 	while (before != 0 && c->found < c->enough);
 }
 

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "inbox/inbox.h"
 #include "inbox/search_private.h"
+#include "mail/id.h"
 #include "spool_lab.h"
 
 #define NOON (INT64_C(1795348800) * CLOCK_SEC) /* 2026-11-22 12:00:00 UTC */
@@ -246,6 +247,26 @@ static void little_is_enough(void **state)
 	letter_release(&letter);
 }
 
+/* A Message-ID of ours is kept without the message's id. */
+static void our_ids_are_whole(void **state)
+{
+	struct summary s = { .message_id = "@relay.example" };
+	struct inbox_row row = { .id = UINT64_C(1795348800000) << 22 };
+	struct letter letter = { .row = row };
+	struct bytes query = { 0 };
+	char id[ID_TEXT_SIZE];
+
+	(void)state;
+	summary_encode(&s, &letter.summary);
+	letter.row.summary = bytes_span(&letter.summary);
+	id_format(row.id, id);
+	bytes_printf(&query, "message-id:%s@relay", id);
+	assert_true(finds(&letter, bytes_text(&query), NULL));
+	assert_false(finds(&letter, "message-id:other@relay", NULL));
+	bytes_release(&query);
+	letter_release(&letter);
+}
+
 static void too_much_is_refused(void **state)
 {
 	struct bytes query = { 0 }, error = { 0 };
@@ -311,64 +332,60 @@ static void put_letter(struct lab *lab, size_t number)
 	letter_release(&letter);
 }
 
-static void job_arrived(struct channel_item *item, void *receiver)
+struct finding {
+	uint64_t found[2000];
+	size_t count;
+};
+
+static void see(void *context, const struct inbox_row *row)
 {
-	(void)receiver;
-	*(bool *)((struct search_job *)(void *)item)->owner = true;
+	struct finding *f = context;
+
+	assert_true(f->count < 2000);
+	f->found[f->count++] = row->sequence;
 }
 
-static struct search_job run(struct lab *lab, struct helper *helper, struct search_job job)
+/* How many of inbox 1 match, the newest and the oldest of them. */
+static void scan_is(struct lab *lab, const char *query, size_t count, uint64_t newest,
+                    uint64_t oldest)
 {
-	struct search_job *here = memory_new(sizeof(job));
-	bool done = false;
+	struct finding *f = memory_new(sizeof(*f));
+	struct bytes error = { 0 };
+	struct search *search;
+	uint64_t before = 0;
 
-	*here = job;
-	here->job.item.arrived = job_arrived;
-	here->job.home = lab->home;
-	here->spool = lab->sp;
-	here->inbox = 1;
-	here->owner = &done;
-	assert_int_equal(search_job_submit(helper, here), 0);
-	lab_wait(lab, &done);
-	job = *here;
-	free(here);
-	return job;
+	assert_int_equal(search_parse(&search, query, NULL, NOON, &error), 0);
+	do
+		before = search_scan(search, lab->reader, 1, before, 100, see, f);
+	while (before != 0);
+	if (f->count != count ||
+	    (count > 0 && (f->found[0] != newest || f->found[count - 1] != oldest)))
+		fail_msg("%s: %zu, %llu first", query, f->count, (unsigned long long)f->found[0]);
+	for (size_t i = 1; i < f->count; i++)
+		assert_true(f->found[i] < f->found[i - 1]);
+	search_free(&search);
+	free(f);
 }
 
-static void jobs_walk_an_inbox(void **state)
+static void an_inbox_is_walked(void **state)
 {
 	struct lab *lab = *state;
-	struct helper *helper = helper_new("test", 1, 10);
-	struct search_job job;
+	struct finding *f = memory_new(sizeof(*f));
 
 	for (size_t i = 1; i <= 1200; i++)
 		put_letter(lab, i);
-	job = run(lab, helper, (struct search_job){ .query = "of two", .start = 1, .limit = 3 });
-	assert_true(job.result == 0 && job.total == 600 && job.unread == 600 && job.count == 3);
-	assert_true(job.sequences[0] == 1198 && job.sequences[2] == 1194);
-	search_job_release(&job);
-	job = run(lab, helper, (struct search_job){ .query = "", .limit = UINT64_MAX });
-	assert_true(job.total == 1200 && job.count == 1200 && job.sequences[1199] == 1);
-	search_job_release(&job);
-	job = run(lab, helper,
-	          (struct search_job){ .query = "\"number 7 of\"", .start = 0, .limit = 50 });
-	assert_true(job.total == 1 && job.count == 1 && job.sequences[0] == 7);
-	search_job_release(&job);
-	job = run(lab, helper, (struct search_job){ .query = "of one", .limit = 9, .after = 1190 });
-	assert_true(job.total == 5 && job.sequences[0] == 1199 && job.sequences[4] == 1191);
-	search_job_release(&job);
-	job = run(
-		lab, helper,
-		(struct search_job){ .query = "", .limit = 9, .before_us = NOON + 11 * CLOCK_SEC });
-	assert_true(job.total == 10 && job.count == 9 && job.sequences[0] == 10);
-	search_job_release(&job);
-	job = run(lab, helper, (struct search_job){ .query = "zebra", .limit = 9 });
-	assert_true(job.total == 0 && job.count == 0 && job.sequences == NULL);
-	search_job_release(&job);
-	job = run(lab, helper, (struct search_job){ .query = "", .limit = 0, .cancelled = true });
-	assert_true(job.result == 0 && job.total < 1200);
-	search_job_release(&job);
-	helper_free(&helper);
+	scan_is(lab, "of two", 600, 1200, 2);
+	scan_is(lab, "\"of two\" -1198", 599, 1200, 2);
+	scan_is(lab, "\"number 7 of\"", 1, 7, 7);
+	scan_is(lab, "LETTER of ONE", 600, 1199, 1);
+	scan_is(lab, "", 1200, 1200, 1);
+	scan_is(lab, "zebra", 0, 0, 0);
+	scan_is(lab, "wo", 600, 1200, 2);
+	scan_is(lab, "-letter", 0, 0, 0);
+	scan_is(lab, "from:ann smaller:200", 99, 99, 1);
+	assert_int_equal(search_scan(NULL, lab->reader, 1, 4, 2, see, f), 2);
+	assert_true(f->count == 2 && f->found[0] == 3 && f->found[1] == 2);
+	free(f);
 }
 
 int main(void)
@@ -377,9 +394,10 @@ int main(void)
 		cmocka_unit_test(words_find),
 		cmocka_unit_test(zones_are_the_askers),
 		cmocka_unit_test(little_is_enough),
+		cmocka_unit_test(our_ids_are_whole),
 		cmocka_unit_test(too_much_is_refused),
 		cmocka_unit_test(needles_are_found),
-		cmocka_unit_test_setup_teardown(jobs_walk_an_inbox, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(an_inbox_is_walked, lab_setup, lab_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
