@@ -60,6 +60,28 @@ static void provider_tls_derive(const struct settings *s, size_t index, struct p
 		p->verify = TLS_VERIFY_OFF;
 }
 
+static void preset_forget(const struct settings *s, size_t index, const char *option, char **field)
+{
+	const struct origin *origin =
+		origin_find(s, SECTION_OAUTH2, index, setting_find(SECTION_OAUTH2, option));
+
+	if (origin != NULL && origin->source == ORIGIN_PRESET)
+		text_set(field, NULL);
+}
+
+/* A preset knows where the owner of a mailbox agrees; other grants have places of their own. */
+static void oauth2_derive(const struct settings *s, size_t index, struct provider_settings *p)
+{
+	struct oauth2_settings *o = &p->oauth2;
+
+	o->used = origin_find(s, SECTION_OAUTH2, index, NULL) != NULL;
+	if (o->used && o->grant == OAUTH2_REFRESH_TOKEN)
+		return;
+	preset_forget(s, index, "token-url", &o->token_url);
+	preset_forget(s, index, "authorize-url", &o->authorize_url);
+	preset_forget(s, index, "scope", &o->scope);
+}
+
 static void warm_up_derive(const struct settings *s, size_t index, struct provider_settings *p,
                            struct problems *problems)
 {
@@ -91,7 +113,7 @@ static void provider_derive(struct settings *s, size_t index, struct problems *p
 		problem_at(problems, &place, "%s", error);
 		return;
 	}
-	p->oauth2.used = origin_find(s, SECTION_OAUTH2, index, NULL) != NULL;
+	oauth2_derive(s, index, p);
 	if (p->kind != PROVIDER_SMTP)
 		return;
 	if (has_login && strchr(p->url, '@') != NULL)

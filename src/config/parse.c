@@ -196,6 +196,8 @@ static int got_section(cfg_t *cfg, cfg_opt_t *opt)
 		(void)section_index(section, sec->title, line_of(cfg));
 		return 0;
 	}
+	if (current->preset) /* it has values for who writes this section, and does not write it */
+		return 0;
 	index = section_index(section, NULL, line_of(cfg));
 	before = origin_find(current->settings, section, index, NULL);
 	if (before != NULL)

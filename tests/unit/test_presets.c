@@ -76,6 +76,66 @@ static void test_each_is_what_its_provider_says(void **state)
 	}
 }
 
+/* Where the owner of a mailbox agrees, for who writes the section; nobody else gets one. */
+static void test_tokens(void **state)
+{
+	static const struct {
+		const char *preset, *authorize, *token, *scope;
+	} rows[] = {
+		{ "gmail", "https://accounts.google.com/o/oauth2/v2/auth",
+		  "https://oauth2.googleapis.com/token", "https://mail.google.com/" },
+		{ "google-relay", "https://accounts.google.com/o/oauth2/v2/auth",
+		  "https://oauth2.googleapis.com/token", "https://mail.google.com/" },
+		{ "microsoft365",
+		  "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize",
+		  "https://login.microsoftonline.com/organizations/oauth2/v2.0/token",
+		  "offline_access https://outlook.office.com/SMTP.Send" },
+		{ "outlook", "https://login.microsoftonline.com/consumers/oauth2/v2.0/authorize",
+		  "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
+		  "offline_access https://outlook.office.com/SMTP.Send" },
+		{ "yahoo", "https://api.login.yahoo.com/oauth2/request_auth",
+		  "https://api.login.yahoo.com/oauth2/get_token", "mail-w" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct oauth2_settings *o;
+		struct bytes out = { 0 };
+		struct config_case c;
+		char text[512];
+
+		(void)snprintf(text, sizeof(text),
+		               "provider \"p\" {\n preset = \"%s\"\n login = \"me\"\n oauth2 {\n"
+		               " client-id = \"x\"\n refresh-token-file = \"t\"\n }\n}\n",
+		               rows[i].preset);
+		config_case_load(&c, text);
+		assert_string_equal(bytes_text(&c.error), "");
+		o = &c.settings->providers[0].oauth2;
+		assert_true(o->used);
+		assert_string_equal(o->authorize_url, rows[i].authorize);
+		assert_string_equal(o->token_url, rows[i].token);
+		assert_string_equal(o->scope, rows[i].scope);
+		settings_print(c.settings, &out);
+		assert_non_null(strstr(bytes_text(&out), rows[i].token));
+		bytes_release(&out);
+		config_case_release(&c);
+		load(&c, rows[i].preset, "login = \"me\"");
+		assert_string_equal(bytes_text(&c.error), "");
+		assert_false(c.settings->providers[0].oauth2.used);
+		settings_print(c.settings, &out);
+		assert_null(strstr(bytes_text(&out), "oauth2"));
+		bytes_release(&out);
+		config_case_release(&c);
+	}
+	/* An application's own secret is for one tenant. */
+	config_case_refused(
+		"provider \"p\" {\n preset = \"microsoft365\"\n login = \"me\"\n oauth2 {\n"
+		" grant = \"client-credentials\"\n client-id = \"x\"\n"
+		" client-secret-file = \"secret\"\n }\n}\n",
+		"t.conf:4: provider \"p\": oauth2: token-url is missing\n"
+		"t.conf:4: provider \"p\": oauth2: scope is missing");
+}
+
 static void test_what_is_written_counts(void **state)
 {
 	struct bytes out = { 0 };
@@ -147,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_is_what_its_provider_says),
+		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_what_is_written_counts),
 		cmocka_unit_test(test_what_is_wrong_is_named),
 	};
