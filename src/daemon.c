@@ -237,6 +237,7 @@ static int start_web(struct service *s, struct bytes *error)
 		.stop = control_stop,
 		.reload = control_reload,
 		.use_faults = s->daemon.settings->mode == MODE_CATCH ? control_use_faults : NULL,
+		.faults = s->daemon.faults,
 		.context = s,
 	};
 
@@ -298,6 +299,7 @@ static int make_threads(struct service *s, struct bytes *error)
 	d->mime = helper_new("mime", cores() + 1, HELPER_WAITING_MAX);
 	d->fetch = fetch_new(d->settings, d->main, d->clock);
 	d->clients = clients_new();
+	d->faults = faults_from_settings(d->settings);
 	if (logins_start(s, error) < 0)
 		return -1;
 	d->worker_count = worker_count(d->settings);
@@ -479,6 +481,7 @@ static void service_release(struct service *s)
 	dispatcher_free(&d->dispatcher);
 	web_free(&s->web);
 	clients_free(&d->clients);
+	faults_free(&d->faults);
 	router_free(&d->router);
 	inbox_rules_free(&d->rules);
 	spool_close(&d->spool);

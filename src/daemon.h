@@ -13,6 +13,7 @@
 
 struct fetch;
 struct inbox_rules;
+struct faults;
 struct web;
 struct worker;
 struct dispatcher;
@@ -35,8 +36,9 @@ struct daemon {
 	size_t worker_count;
 	uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */
 	struct dispatcher *dispatcher;
-	struct web *web;      /* set before the first session */
-	struct channel *main; /* the main thread's */
+	struct web *web;       /* set before the first session */
+	struct faults *faults; /* what the sessions begin with; NULL: none */
+	struct channel *main;  /* the main thread's */
 };
 
 /* Index of a provider of daemon->settings. */

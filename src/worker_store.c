@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "receive/faults.h"
 #include "receive/users.h"
 #include "web/web.h"
 #include "worker_private.h"
@@ -143,6 +144,7 @@ void worker_receive_prepare(struct worker *w, size_t i)
 	receive->home = w->channel;
 	receive->tls = tls_context_share(d->listener_tls[i]);
 	receive->clients = d->clients;
+	receive->faults = faults_share(d->faults);
 	receive->records = keeps_mail(d->settings);
 	receive->watch = (struct receive_watch){ .failed = session_failed,
 		                                 .refused = client_refused,

@@ -67,6 +67,9 @@ static const struct {
 	{ "MP_SMTP_RELAY_USERNAME", GRANTED, 0, NULL, NULL, 0 },
 	{ "MP_SMTP_RELAY_PASSWORD", GRANTED, 0, NULL, NULL, 0 },
 	{ "MP_SMTP_RELAY_SECRET", GRANTED, 0, NULL, NULL, 0 },
+	/* chaos_prepare() reads these. */
+	{ "MP_ENABLE_CHAOS", GRANTED, 0, NULL, NULL, 0 },
+	{ "MP_CHAOS_TRIGGERS", GRANTED, 0, NULL, NULL, 0 },
 	/* penstock sendmail reads these. */
 	{ "MP_SENDMAIL_FROM", GRANTED, 0, NULL, NULL, 0 },
 	{ "MP_SENDMAIL_SMTP_ADDR", GRANTED, 0, NULL, NULL, 0 },
@@ -94,9 +97,7 @@ static const struct {
 	{ "MP_ALLOW_INTERNAL_HTTP_REQUESTS", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_ALLOW_UNTRUSTED_TLS", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_API_CORS", IGNORED, 0, NULL, NULL, 0 },
-	{ "MP_CHAOS_TRIGGERS", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_DEMO_MODE", IGNORED, 0, NULL, NULL, 0 },
-	{ "MP_ENABLE_CHAOS", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_ENABLE_SPAMASSASSIN", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_HIDE_DELETE_ALL_BUTTON", IGNORED, 0, NULL, NULL, 0 },
 	{ "MP_IGNORE_DUPLICATE_IDS", IGNORED, 0, NULL, NULL, 0 },
@@ -245,6 +246,14 @@ static void path_prepare(struct overrides *over, const char **path, const char *
 	*path = keep(over, &whole);
 }
 
+static void chaos_prepare(struct overrides *over)
+{
+	const char *triggers = value_of(over, "MP_CHAOS_TRIGGERS");
+
+	if (over->chaos == NULL && says_yes(value_of(over, "MP_ENABLE_CHAOS")))
+		over->chaos = triggers == NULL ? "" : triggers;
+}
+
 void mailpit_prepare(struct overrides *over)
 {
 	size_t count = over->mailpit.count;
@@ -259,8 +268,10 @@ void mailpit_prepare(struct overrides *over)
 		else if (names[at].meaning == PATH)
 			path_prepare(over, field, name + length + 1);
 	}
-	if (over->catch_all)
-		relay_prepare(over);
+	if (!over->catch_all)
+		return;
+	relay_prepare(over);
+	chaos_prepare(over);
 }
 
 /* ---- what they set -------------------------------------------------------------- */

@@ -50,7 +50,7 @@ static const struct override known[] = {
 	{ "spool", 0, TAKES_VALUE, OVER(spool) },
 	{ "exit-after", 0, TAKES_VALUE, OVER(exit_after) },
 	{ "socket", 0, TAKES_VALUE, OVER(socket) },
-	{ "chaos", 0, TAKES_NONE, OVER(chaos) },
+	{ "chaos", 0, MAY_TAKE_VALUE, OVER(chaos) },
 	{ "help", 'h', ACTS, ACTION_HELP },
 	{ "version", 'V', ACTS, ACTION_VERSION },
 	{ "password", 0, REFUSED, 0 },
@@ -71,7 +71,7 @@ const char *overrides_usage(void)
 	       "                 [--http-token-file FILE]\n"
 	       "                 [--print[=line|headers|full|json]] [--save DIR]\n"
 	       "                 [--spool DIR|none] [--exit-after N] [--socket PATH]\n"
-	       "                 [--chaos]\n"
+	       "                 [--chaos[=TRIGGER:CODE:PERCENT,...]]\n"
 	       "       penstockd --relay URL [--smtp ADDR:PORT]... [--password-file FILE]\n"
 	       "                 [--rate N/PERIOD]... [--spool DIR] [--socket PATH]\n"
 	       "                 [--http ADDR:PORT]...\n"

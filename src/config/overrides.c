@@ -203,8 +203,6 @@ static void mode_check(const struct settings *s, const struct overrides *over,
 		problem(problems, "--file: goes without --catch and --relay, which replace a file");
 	if (!catching && (over->print != NULL || over->save != NULL || over->exit_after != NULL))
 		problem(problems, "--print, --save and --exit-after go with --catch");
-	if (!catching && over->chaos)
-		problem(problems, "--chaos: goes with --catch: a relay makes no faults");
 	if (over->relay == NULL && (over->rate.count > 0 || over->password_file != NULL))
 		problem(problems, "--rate and --password-file go with --relay; in a file they are "
 		                  "options of a provider");
@@ -224,7 +222,7 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 	socket_apply(s, over, problems);
 	print_apply(s, over->print, problems);
 	exit_after_apply(s, over->exit_after, problems);
-	s->chaos = over->chaos;
+	chaos_apply(s, over->chaos, problems);
 	if (over->save != NULL)
 		s->save = overrides_path(over, over->save);
 	if (s->mode == MODE_CATCH)

@@ -171,7 +171,7 @@ static void command_line_print(const struct settings *s, struct bytes *out)
 	if (s->exit_after > 0)
 		bytes_printf(out, "# --exit-after %llu\n", (unsigned long long)s->exit_after);
 	if (s->chaos)
-		bytes_append_text(out, "# --chaos\n");
+		chaos_print(s, out);
 	if (s->spool_temporary)
 		bytes_append_text(out,
 		                  "# --spool none: a temporary directory, removed at the end\n");

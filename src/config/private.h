@@ -219,6 +219,8 @@ void presets_apply(struct settings *s, struct problems *problems);
 void override_apply(struct settings *s, enum section section, size_t index, const char *name,
                     const char *value, const char *argument, struct problems *problems);
 char *overrides_path(const struct overrides *over, const char *path);
+void chaos_print(const struct settings *s, struct bytes *out);
+void chaos_apply(struct settings *s, const char *text, struct problems *problems);
 void overrides_apply(struct settings *s, const struct overrides *over, struct problems *problems);
 void defaults_apply(struct settings *s, const struct overrides *over, bool system,
                     struct problems *problems);

@@ -267,6 +267,13 @@ struct http_settings {
 	size_t max_connections;      /* over TCP */
 };
 
+/* Mailpit's chaos: what happens by chance. */
+enum { CHAOS_SENDER, CHAOS_RECIPIENT, CHAOS_AUTHENTICATION, CHAOS_TRIGGERS };
+struct chaos {
+	unsigned code;        /* 400 to 599 */
+	unsigned probability; /* percent */
+};
+
 struct settings {
 	atomic_uint references;
 	enum settings_mode mode;
@@ -309,7 +316,8 @@ struct settings {
 	enum print_mode print;
 	char *save; /* directory */
 	uint64_t exit_after;
-	bool chaos; /* Mailpit's chaos may be asked for */
+	bool chaos;                                  /* Mailpit's chaos may be asked for */
+	struct chaos chaos_triggers[CHAOS_TRIGGERS]; /* code 0: not said */
 	bool foreground;
 	struct bytes origin; /* private to config: what -n prints about where values come from */
 };
@@ -332,7 +340,7 @@ struct overrides {
 	const char *spool;
 	const char *exit_after;
 	const char *socket;
-	bool chaos;
+	const char *chaos; /* "" for a bare --chaos */
 	bool foreground;
 	unsigned verbose;
 };

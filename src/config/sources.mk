@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 config_sources = \
+	src/config/chaos.c \
 	src/config/check.c \
 	src/config/check_logins.c \
 	src/config/check_credentials.c \

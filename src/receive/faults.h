@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/channel.h"
+#include "config/settings.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
 
@@ -59,13 +60,7 @@ const char *fault_action_name(enum fault_action action);
 bool fault_stage_find(const char *name, enum fault_stage *stage_r);
 bool fault_action_find(const char *name, enum fault_action *action_r);
 
-/* Mailpit's chaos: by chance. */
-enum { CHAOS_SENDER, CHAOS_RECIPIENT, CHAOS_AUTHENTICATION, CHAOS_TRIGGERS };
-struct chaos {
-	unsigned code;        /* 400 to 599 */
-	unsigned probability; /* percent */
-};
-/* What is in force when nobody has said anything. */
+/* What of Mailpit's chaos is in force when nobody has said anything. */
 struct chaos chaos_default(size_t trigger);
 
 struct faults;
@@ -77,6 +72,8 @@ struct faults *faults_with_chaos(const struct faults *from,
                                  const struct chaos chaos[CHAOS_TRIGGERS]);
 struct faults *faults_share(struct faults *faults); /* NULL stays NULL */
 void faults_free(struct faults **faults);
+/* What is in force from the start; NULL: nothing. */
+struct faults *faults_from_settings(const struct settings *settings);
 size_t faults_count(const struct faults *faults);
 const struct fault *faults_rule(const struct faults *faults, size_t i);
 uint64_t faults_happened(const struct faults *faults, size_t i); /* how often */

@@ -116,6 +116,7 @@ int web_start(struct web **web_r, const struct web_options *options, struct byte
 
 	*web_r = web;
 	web->options = *options;
+	web->faults = faults_share(options->faults);
 	list_init(&web->calls);
 	releases_start(web);
 	web->started_us = clock_monotonic(options->clock);

@@ -48,9 +48,10 @@ struct web_options {
 	void (*stop)(void *context); /* `penstock stop` */
 	/* `penstock reload`; it comes back on request->home. */
 	void (*reload)(void *context, struct web_reload *request);
-	/* Hands a set of faults to all workers; it comes back to change->home when all have it. NULL:
-	 * there are no faults here. */
+	/* Hands a set of faults to all workers; it comes back to change->home when all have it.
+	 * NULL: there are no faults here. */
 	void (*use_faults)(void *context, struct faults_change *change);
+	struct faults *faults; /* in force; shared */
 	void *context;
 };
 

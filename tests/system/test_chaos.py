@@ -85,6 +85,16 @@ def test_it_comes_from_the_environment(catch):
     assert call(catch(environment={"PENSTOCK_CHAOS": "true"}), "GET", "/api/v1/chaos") == (200, CALM)
 
 
+def test_it_may_be_there_from_the_start_by_mailpits_names_too(catch):
+    wanted = CALM | {"Sender": {"ErrorCode": 452, "Probability": 100}}
+    for options, environment in ((["--chaos=Sender:452:100"], {}), ([], {"PENSTOCK_CHAOS": "sender:452:100"}),
+                                 ([], {"MP_ENABLE_CHAOS": "1", "MP_CHAOS_TRIGGERS": "Sender:452:100"})):
+        daemon = catch(*options, environment=environment)
+        assert reply_to(daemon, MAIL).startswith("452 ")
+        assert call(daemon, "GET", "/api/v1/chaos") == (200, wanted)
+        daemon.stop()
+
+
 @pytest.mark.parametrize("body", [
     {"Sender": {"ErrorCode": 399, "Probability": 1}}, {"Sender": {"ErrorCode": 600, "Probability": 1}},
     {"Recipient": {"ErrorCode": 451, "Probability": 101}}, {"Recipient": {"ErrorCode": 451, "Probability": -1}},

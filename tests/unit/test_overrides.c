@@ -193,6 +193,15 @@ static void refused(void **state)
 		  "--file: goes without --catch and --relay, which replace a file" },
 		{ { "--relay", "smtp://mx", "--print" },
 		  "--print, --save and --exit-after go with --catch" },
+		{ { "--catch", "--chaos=Sender:451" },
+		  "--chaos: write Sender, Recipient or Authentication with a code from 400 to 599 "
+		  "and a percentage: \"Sender:451:5\"" },
+		{ { "--catch", "--chaos=Sender:451:101" },
+		  "--chaos: write Sender, Recipient or Authentication with a code from 400 to 599 "
+		  "and a percentage: \"Sender:451:5\"" },
+		{ { "--catch", "--chaos=Quit:451:1" },
+		  "--chaos: write Sender, Recipient or Authentication with a code from 400 to 599 "
+		  "and a percentage: \"Sender:451:5\"" },
 		{ { "--relay", "smtp+notls://localhost:1", "--chaos" },
 		  "--chaos: goes with --catch: a relay makes no faults" },
 		{ { "--relay", "smtp://mx", "--spool", "none" },
