@@ -11,6 +11,7 @@ fuzz_programs = \
 	tests/fuzz/fuzz_proxy \
 	tests/fuzz/fuzz_records \
 	tests/fuzz/fuzz_reply \
+	tests/fuzz/fuzz_search \
 	tests/fuzz/fuzz_session \
 	tests/fuzz/fuzz_transport
 
@@ -30,6 +31,7 @@ tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(fuzz_replay)
 tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c $(fuzz_replay)
 tests_fuzz_fuzz_records_SOURCES = tests/fuzz/fuzz_records.c $(fuzz_replay)
 tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(fuzz_replay)
+tests_fuzz_fuzz_search_SOURCES = tests/fuzz/fuzz_search.c $(fuzz_replay)
 tests_fuzz_fuzz_session_SOURCES = tests/fuzz/fuzz_session.c $(fuzz_replay) $(receive_server)
 tests_fuzz_fuzz_transport_SOURCES = tests/fuzz/fuzz_transport.c $(fuzz_replay)
 
@@ -37,5 +39,6 @@ test_programs += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += tests/fuzz/fuzz_mime.c tests/fuzz/run tests/fuzz/seeds \
 	tests/fuzz/address.dict tests/fuzz/dot.dict tests/fuzz/header.dict tests/fuzz/login.dict tests/fuzz/mime.dict tests/fuzz/proxy.dict tests/fuzz/reply.dict \
+	tests/fuzz/search.dict \
 	tests/fuzz/session.dict \
 	tests/fuzz/transport.dict
