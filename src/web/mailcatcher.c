@@ -345,6 +345,7 @@ const struct way mailcatcher_ways[] = {
 	{ EVHTTP_REQ_GET, "/messages/{N}", get_message, 0 },
 	{ EVHTTP_REQ_DELETE, "/messages/{N}", delete_message, 0 },
 	{ EVHTTP_REQ_GET, "/messages/{N}/parts/{CID}", get_part, 0 },
+	{ EVHTTP_REQ_GET, "/", answer_page, 0 }, /* what has another method only is a 405 */
 	{ EVHTTP_REQ_DELETE, "/", quit, 0 },
 	WAYS_END,
 };

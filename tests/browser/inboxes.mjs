@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: ISC
-// inboxes.mjs - several inboxes. The one that is called billing has the mail for billing.example.
+// inboxes.mjs - several inboxes, and a relay for what is released. The inbox "billing" has the mail
+// for billing.example.
 
+import assert from "node:assert/strict";
 import { eventually, send, sendTo, test } from "./lab.mjs";
 
 test("each inbox has a page", {}, async (screen) => {
@@ -23,4 +25,19 @@ test("each inbox has a page", {}, async (screen) => {
 	await screen.shows("A reminder");
 	await screen.page.locator("#side").getByRole("link", { name: "default" }).click();
 	await screen.shows("For all");
+});
+
+test("a message is released", {}, async (screen) => {
+	await send({ subject: "Go out" });
+	await screen.open();
+	await screen.read("Go out");
+	await screen.press("f");
+	const dialog = screen.page.getByRole("dialog", { name: "Release" });
+	assert.equal(await dialog.getByLabel("Recipients").inputValue(), "you@example.com");
+	await dialog.getByLabel("Recipients").fill("one@real.example\ntwo@real.example");
+	await dialog.getByRole("button", { name: "Release" }).click();
+	for (const recipient of ["one", "two"])
+		await dialog.locator(".release-state[data-state=sent]", { hasText: `${recipient}@real.example` }).waitFor();
+	await screen.press("Escape");
+	await screen.page.locator(".mail-released .release-state[data-state=sent]").first().waitFor();
 });
