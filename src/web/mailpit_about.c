@@ -116,7 +116,7 @@ static void get_webui(struct call *call)
 	json_object_set_new(object, "Label", json_string(""));
 	json_object_set_new(object, "MessageRelay", relay_of(call));
 	json_object_set_new(object, "SpamAssassin", json_false());
-	json_object_set_new(object, "ChaosEnabled", json_true());
+	json_object_set_new(object, "ChaosEnabled", json_boolean(options->settings->chaos));
 	json_object_set_new(object, "DuplicatesIgnored", json_false());
 	json_object_set_new(object, "HideDeleteAllButton", json_false());
 	json_object_set_new(object, "SMTP", smtp);
