@@ -212,7 +212,7 @@ static void recipients_that_are_not_named_are_bcc(void **state)
 	assert_string_equal(s.bcc[0].address, "z@x");
 	assert_string_equal(s.bcc[1].address, "e@x");
 	assert_string_equal(s.bcc[2].address, "d@x");
-	assert_string_equal(s.snippet, "hi");
+	assert_string_equal(s.snippet, mime_available() ? "hi" : "");
 	summary_release(&s);
 	put_free(&put);
 }
@@ -233,13 +233,13 @@ static void words_are_folded_together(void **state)
 	assert_non_null(strstr(bytes_text(words), "ann"));
 	assert_non_null(strstr(bytes_text(words), "gr\xc3\xbc"));
 	assert_non_null(strstr(bytes_text(words), "b@x"));
-	assert_non_null(strstr(bytes_text(words), "the text"));
-	assert_non_null(strstr(bytes_text(words), "file.pdf"));
+	assert_true(mime_available() == (strstr(bytes_text(words), "the text") != NULL));
+	assert_true(mime_available() == (strstr(bytes_text(words), "file.pdf") != NULL));
 	assert_null(strstr(bytes_text(words), "not this"));
 	assert_int_equal(
 		mime_index_decode(&index, bytes_span(&put->entries[0].extras[SPOOL_PARTS])), 0);
-	assert_true(index.parsed);
-	assert_int_equal(index.count, 2);
+	assert_true(mime_available() == index.parsed);
+	assert_int_equal(index.count, mime_available() ? 2 : 0);
 	mime_index_release(&index);
 	put_free(&put);
 }
