@@ -64,12 +64,6 @@ json_t *inbox_summary_json(const struct inbox_entry *entry, const struct summary
 
 /* These read the spool and work: call them on helpers. */
 
-/* A stored message as a source for mime/: `reader` and `blob` are set by the caller. */
-struct inbox_body {
-	struct reader *reader;
-	uint64_t blob;
-};
-struct mime_source inbox_source(struct inbox_body *body, uint64_t size);
 /* Mailpit's Message, with Links, Codes, Envelope and Parsed of our own. NULL: it is gone. */
 json_t *inbox_message_json(struct reader *reader, uint32_t inbox, uint64_t sequence);
 /* The name under which a part is offered: its own, or one that is made. */

@@ -74,14 +74,6 @@ void labels_add(struct labels *labels, struct span text)
 	labels->count++;
 }
 
-void labels_release(struct labels *labels)
-{
-	for (size_t i = 0; i < labels->count; i++)
-		free(labels->items[i]);
-	free(labels->items);
-	memset(labels, 0, sizeof(*labels));
-}
-
 /* Each piece between the marks. */
 static void add_split(struct labels *labels, struct span text, char mark)
 {

@@ -19,6 +19,12 @@
 #define MESSAGE_TEXT_MAX  (4 * 1024 * 1024)
 #define UNPARSED_TEXT_MAX (256 * 1024) /* of a message that was not parsed */
 
+/* Where the octets of a stored message are. */
+struct body {
+	struct reader *reader;
+	uint64_t blob;
+};
+
 /* What there is of the message. */
 struct stored {
 	struct inbox_entry entry;
@@ -27,20 +33,15 @@ struct stored {
 	struct mime_index index;
 	struct bytes header; /* with the fields that are written in front of it */
 	size_t content;      /* where the content's own body begins, in the stored octets */
-	struct inbox_body body;
+	struct body body;
 	struct mime_source source;
 };
 
 static int source_read(void *context, uint64_t off, void *out, size_t len, size_t *got_r)
 {
-	const struct inbox_body *body = context;
+	const struct body *body = context;
 
 	return reader_body(body->reader, body->blob, off, out, len, got_r);
-}
-
-struct mime_source inbox_source(struct inbox_body *body, uint64_t size)
-{
-	return (struct mime_source){ .size = size, .read = source_read, .context = body };
 }
 
 static void stored_release(struct stored *m)
@@ -89,8 +90,10 @@ static int stored_read(struct stored *m, struct reader *reader, uint32_t inbox, 
 	}
 	summary_complete(&m->summary, m->entry.id);
 	read_index(m, reader, inbox, sequence);
-	m->body = (struct inbox_body){ .reader = reader, .blob = m->facts.blob };
-	m->source = inbox_source(&m->body, m->facts.size);
+	m->body = (struct body){ .reader = reader, .blob = m->facts.blob };
+	m->source = (struct mime_source){ .size = m->facts.size,
+		                          .read = source_read,
+		                          .context = &m->body };
 	return 0;
 }
 

@@ -19,8 +19,7 @@ struct entry {
 
 void summary_address_release(struct summary_address *a);
 
-/* summarize.c: at most `keep` octets, cut between UTF-8 characters. */
-char *text_cut(const void *data, size_t length, size_t keep);
+/* summarize.c */
 /* What the envelope says; all recipients, so that the rest can be found from them. */
 void summary_begin(struct summary *s, const struct message_facts *facts,
                    const struct recipient *recipients, size_t count);
@@ -28,14 +27,13 @@ void summary_begin(struct summary *s, const struct message_facts *facts,
 void summary_finish(struct summary *s, const struct trace *trace, struct span header,
                     const struct mime_parse *parse);
 
-/* labels.c: in order, none twice. */
+/* labels.c: in order, none twice; the entry takes the items. */
 struct labels {
 	char **items;
 	size_t count;
 };
 void labels_add(struct labels *labels, struct span text);
 void labels_of_message(struct labels *labels, const struct summary *s, struct span header);
-void labels_release(struct labels *labels);
 
 /* rules.c: `row` is the entry that is being made. */
 void rules_apply(struct inbox_rules *r, uint32_t inbox, const struct inbox_row *row,

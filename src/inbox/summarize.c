@@ -18,7 +18,8 @@
 #define TEXT_KEEP    256 /* octets of a name, address, login or Message-ID; as the longest path */
 #define LIST_BUDGET  800 /* octets of the recipients, and again of the header's addresses */
 
-char *text_cut(const void *data, size_t length, size_t keep)
+/* At most `keep` octets, cut between UTF-8 characters. */
+static char *text_cut(const void *data, size_t length, size_t keep)
 {
 	const unsigned char *text = data;
 
