@@ -178,6 +178,16 @@ static int count_labels(struct write *w, const struct put_entry *entry)
 	return rc;
 }
 
+static uint64_t weight_of(const struct write *w, const struct put_entry *entry)
+{
+	uint16_t rows[SPOOL_EXTRA_COUNT];
+
+	for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++)
+		rows[kind] =
+			(uint16_t)((entry->extras[kind].length + w->sp->piece - 1) / w->sp->piece);
+	return entry_weight(w->sp, rows);
+}
+
 static int number_entries(struct write *w, const struct put *put, struct head *head)
 {
 	for (size_t i = 0; i < put->entry_count; i++) {
@@ -189,6 +199,7 @@ static int number_entries(struct write *w, const struct put *put, struct head *h
 			rc = count_labels(w, &put->entries[i]);
 		if (rc != 0)
 			return rc;
+		w->tally.extras += weight_of(w, &put->entries[i]);
 		tally->count++;
 		tally->unread++;
 		tally->octets += put->facts.size;

@@ -101,6 +101,17 @@ static int entry_delete_rows(struct write *w, uint32_t inbox, uint64_t sequence,
 	return rc;
 }
 
+/* A row alone is half a page on average; of several the last one is. */
+uint64_t entry_weight(const struct spool *sp, const uint16_t rows[SPOOL_EXTRA_COUNT])
+{
+	uint64_t octets = 0;
+
+	for (int kind = 0; kind < SPOOL_EXTRA_COUNT; kind++)
+		if (rows[kind] > 0)
+			octets += rows[kind] * sp->piece - sp->piece / 2;
+	return octets;
+}
+
 static int entry_uncount(struct write *w, uint32_t inbox, const struct entry_record *entry)
 {
 	struct inbox_tally *tally;
@@ -111,6 +122,7 @@ static int entry_uncount(struct write *w, uint32_t inbox, const struct entry_rec
 	if (tally->count == 0 || tally->octets < entry->size ||
 	    (!entry->read && tally->unread == 0))
 		return MDB_CORRUPTED;
+	w->tally.extras -= entry_weight(w->sp, entry->extra_rows);
 	tally->count--;
 	tally->octets -= entry->size;
 	tally->unread -= !entry->read;

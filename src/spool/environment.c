@@ -395,7 +395,7 @@ int spool_open(struct spool **spool_r, const struct spool_options *options, stru
 		spool_close(&sp);
 		return -1;
 	}
-	atomic_store(&sp->held, sp->tally.octets + sp->tally.messages * MESSAGE_OVERHEAD);
+	atomic_store(&sp->held, quota_weight(&sp->tally));
 	metric_set(METRIC_SPOOL_BYTES, (int64_t)atomic_load(&sp->held));
 	metric_set(METRIC_SPOOL_MESSAGES, (int64_t)sp->tally.messages);
 	quota_check_disk_sometimes(sp);

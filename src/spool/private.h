@@ -144,6 +144,7 @@ struct blob_record {
 /* Counts that must survive, written by every commit. */
 struct tally {
 	uint64_t last_id, messages, deliveries, claims, entries, octets;
+	uint64_t extras; /* octets of inbox entries beside their messages, about */
 };
 struct inbox_tally {
 	uint64_t last_sequence, count, unread, octets;
@@ -344,6 +345,8 @@ void request_post(struct spool *sp, struct spool_request *request, enum request_
 /* quota.c */
 /* Whether that failure means no room, ours or the disk's: then new mail is refused from now on. */
 bool quota_is_full(struct spool *sp, int rc);
+/* Octets of what is stored, for the quota. */
+uint64_t quota_weight(const struct tally *tally);
 /* Asks statvfs at most once in DISK_CHECK_EVERY; sets or clears sp->full. */
 void quota_check_disk_sometimes(struct spool *sp);
 
@@ -449,6 +452,9 @@ int apply_transition(struct write *w, struct transition *t);
 int apply_removal(struct write *w, struct inbox_removal *removal);
 int apply_change(struct write *w, struct inbox_change *change);
 int apply_drop(struct write *w, uint64_t blob);
+
+/* What its extras take, about, by their rows. */
+uint64_t entry_weight(const struct spool *sp, const uint16_t rows[SPOOL_EXTRA_COUNT]);
 
 /* sieve.c. Of an entry; of one that is in no sieve nothing changes. */
 int sieve_set(struct write *w, uint32_t inbox, uint64_t sequence, const unsigned char *slot);

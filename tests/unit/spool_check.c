@@ -452,6 +452,7 @@ static const char *see_entry(struct checker *c, struct span key, struct span val
 	bad = see_entry_rows(c, inbox, sequence, record_rows(value), &entry);
 	if (bad != NULL)
 		return bad;
+	c->seen.extras += entry_weight(c->sp, entry.extra_rows);
 	bad = see_slot(c, inbox, sequence, &entry);
 	if (bad != NULL)
 		return bad;
@@ -507,7 +508,7 @@ static const char *check_counts(const struct checker *c)
 		             (unsigned long long)c->inbox_counts);
 	if (t->messages != c->seen.messages || t->deliveries != c->seen.deliveries ||
 	    t->claims != c->seen.claims || t->entries != c->seen.entries ||
-	    t->octets != c->seen.octets)
+	    t->octets != c->seen.octets || t->extras != c->seen.extras)
 		return wrong("the counts do not count: %llu messages of %llu",
 		             (unsigned long long)t->messages, (unsigned long long)c->seen.messages);
 	return NULL;

@@ -132,7 +132,7 @@ static struct record sample_claim(void)
 }
 static struct record sample_tally(void)
 {
-	return record_of_tally(&(struct tally){ 1, 2, 3, 4, 5, 6 });
+	return record_of_tally(&(struct tally){ 1, 2, 3, 4, 5, 6, 7 });
 }
 static struct record sample_inbox_tally(void)
 {
@@ -460,6 +460,30 @@ static void earlier_versions_are_read(void **state)
 	bytes_release(&record);
 }
 
+/* Without the octets of extras; of an inbox without read marks, then without a sieve. */
+static void earlier_tallies_are_read(void **state)
+{
+	struct record record = sample_tally();
+	struct inbox_tally inbox;
+	struct tally tally;
+
+	(void)state;
+	record.bytes[0] = 1;
+	assert_int_equal(record_parse_tally(record_span(&record), &tally), -1);
+	record.length -= 8;
+	assert_int_equal(record_parse_tally(record_span(&record), &tally), 0);
+	assert_true(tally.octets == 6 && tally.extras == 0);
+	record = sample_inbox_tally();
+	record.bytes[0] = 2;
+	record.length -= 8;
+	assert_int_equal(record_parse_inbox_tally(record_span(&record), &inbox), 0);
+	assert_true(inbox.last_sequence == 5 && inbox.octets == 2 && inbox.plain == 5);
+	record.bytes[0] = 1;
+	record.length -= 16;
+	assert_int_equal(record_parse_inbox_tally(record_span(&record), &inbox), 0);
+	assert_true(inbox.count == 4 && inbox.unread == 0 && inbox.plain == 5);
+}
+
 /* An entry as version 3 had it: its id and the summary. Labels that do not add up are refused. */
 static void entries_are_read(void **state)
 {
@@ -546,6 +570,7 @@ int main(void)
 		cmocka_unit_test(noise_is_refused),
 		cmocka_unit_test(long_records_are_cut),
 		cmocka_unit_test(earlier_versions_are_read),
+		cmocka_unit_test(earlier_tallies_are_read),
 		cmocka_unit_test(entries_are_read),
 	};
 
