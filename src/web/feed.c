@@ -198,6 +198,16 @@ void feed_heartbeat(struct room *room)
 	bytes_release(&ping);
 }
 
+/* The loop has ended: what the socket takes now is all it gets. */
+static void write_now(struct feed *s)
+{
+	struct evbuffer *output = bufferevent_get_output(s->socket);
+
+	evbuffer_unfreeze(output, 1); /* bufferevents keep others from it */
+	evbuffer_write(output, bufferevent_getfd(s->socket));
+	evbuffer_freeze(output, 1);
+}
+
 void feed_end_all(struct room *room)
 {
 	struct list *node, *after;
@@ -208,10 +218,8 @@ void feed_end_all(struct room *room)
 
 		if (s->websocket && !s->closing)
 			feed_close(s, WEBSOCKET_GOING_AWAY);
-		/* The loop has ended: what the socket takes now is all it gets. */
 		if (s->call->client->face->tls == NULL)
-			evbuffer_write(bufferevent_get_output(s->socket),
-			               bufferevent_getfd(s->socket));
+			write_now(s);
 		feed_free(s);
 	}
 }

@@ -44,6 +44,7 @@ int find_sequences(struct call *call, const json_t *ids, uint64_t **sequences_r,
 
 /* ---- mailpit_list.c ---------------------------------------------------------------- */
 
+void mailpit_list(struct call *call);   /* GET messages */
 void mailpit_search(struct call *call); /* GET search */
 
 /* ---- mailpit_view.c: a message as a page, or as text; marks it read ------------------ */

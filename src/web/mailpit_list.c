@@ -206,7 +206,7 @@ static void earlier_found(struct hunt *hunt)
 	listing_answer(hunt->job.call, l);
 }
 
-static void list_messages(struct call *call)
+void mailpit_list(struct call *call)
 {
 	uint64_t limit = limit_of(call);
 	struct listing *l;
@@ -269,7 +269,7 @@ static void list_tags(struct call *call)
 }
 
 const struct way mailpit_list_ways[] = {
-	{ EVHTTP_REQ_GET, "/api/v1/messages", list_messages, 0 },
+	{ EVHTTP_REQ_GET, "/api/v1/messages", mailpit_list, 0 },
 	{ EVHTTP_REQ_GET, "/api/v1/search", mailpit_search, 0 },
 	{ EVHTTP_REQ_GET, "/api/v1/tags", list_tags, 0 },
 	WAYS_END,

@@ -167,32 +167,39 @@ static void release_free(struct release *r)
 	free(r);
 }
 
+struct found {
+	struct address first;
+	size_t count;
+};
+
 static void take_first(void *context, const char *name, const char *address)
 {
-	struct address *first = context;
+	struct found *found = context;
 	const char *why;
 
 	(void)name;
-	if (first->text == NULL)
-		(void)address_parse(first, span_of_text(address), ADDRESS_UTF8, &why);
+	if (found->count++ == 0)
+		(void)address_parse(&found->first, span_of_text(address), ADDRESS_UTF8, &why);
 }
 
 /* Whom it is from: Sender, else From, as Mailpit; else whom it came from. */
 static int take_sender(struct release *r, struct span header, const struct address *caught)
 {
 	static const char *const fields[] = { "Sender", "From" };
-	struct address sender = { 0 };
+	struct found sender = { 0 };
 	struct span value;
 
-	for (size_t i = 0; i < 2 && sender.text == NULL; i++)
+	for (size_t i = 0; i < 2 && sender.first.text == NULL; i++) {
+		sender.count = 0;
 		if (header_find(header, fields[i], &value))
 			header_addresses(value, take_first, &sender);
-	if (sender.text == NULL && address_is_null(caught))
+	}
+	if (sender.first.text == NULL && address_is_null(caught))
 		return -1;
-	if (sender.text == NULL)
-		address_copy(&sender, caught);
+	if (sender.first.text == NULL)
+		address_copy(&sender.first, caught);
 	address_release(&r->deposit->envelope.sender);
-	r->deposit->envelope.sender = sender;
+	r->deposit->envelope.sender = sender.first;
 	return 0;
 }
 
@@ -322,10 +329,15 @@ static void release_done(struct call_job *job)
 static int add_recipient(struct envelope *envelope, const char *text)
 {
 	struct recipient to = { .notify = NOTIFY_DEFAULT };
+	struct found found = { 0 };
 
-	header_addresses(span_of_text(text), take_first, &to.address);
-	if (to.address.text == NULL)
+	if (strpbrk(text, "\r\n") == NULL)
+		header_addresses(span_of_text(text), take_first, &found);
+	if (found.first.text == NULL || found.count != 1) {
+		address_release(&found.first);
 		return -1;
+	}
+	to.address = found.first;
 	envelope->smtputf8 = envelope->smtputf8 || address_is_utf8(&to.address);
 	envelope_add_recipient(envelope, &to);
 	return 0;

@@ -27,20 +27,10 @@
 #define VALUES_MAX 200000
 
 static const struct way *const families[] = {
-	control_ways,
-	fault_ways,
-	session_ways,
-	events_ways,
-	send_ways,
-	metrics_ways,
-	release_ways,
-	mailcatcher_ways,
-	mailhog_ways,
-	mailpit_list_ways,
-	mailpit_change_ways,
-	mailpit_message_ways,
-	mailpit_view_ways,
-	mailpit_about_ways,
+	control_ways,      fault_ways,         session_ways,        events_ways,
+	send_ways,         metrics_ways,       release_ways,        mailcatcher_ways,
+	mailhog_ways,      mailpit_list_ways,  mailpit_change_ways, mailpit_message_ways,
+	mailpit_view_ways, mailpit_about_ways,
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
@@ -362,10 +352,20 @@ static bool is_blank(struct span text)
 	return true;
 }
 
+static void body_refuse(struct call *call, struct bytes *why)
+{
+	if (call->way->flags & WAY_ERRORS)
+		answer_json_error(call, 400, bytes_text(why));
+	else
+		answer_text(call, 400, "%s", bytes_text(why));
+	bytes_release(why);
+}
+
 /* False: it was answered. */
 static bool body_parse(struct call *call)
 {
 	struct span text = call_content(call);
+	struct bytes why = { 0 };
 	json_error_t error;
 
 	if (is_blank(text))
@@ -376,12 +376,14 @@ static bool body_parse(struct call *call)
 	}
 	call->body = json_loadb((const char *)text.data, text.length, JSON_DECODE_ANY, &error);
 	if (call->body == NULL) {
-		answer_text(call, 400, "the body is not JSON: line %d: %s", error.line, error.text);
+		bytes_printf(&why, "the body is not JSON: line %d: %s", error.line, error.text);
+		body_refuse(call, &why);
 		return false;
 	}
 	if (!json_is_object(call->body) &&
 	    !(json_is_array(call->body) && (call->way->flags & WAY_LIST))) {
-		answer_text(call, 400, "the body is not a JSON object");
+		bytes_append_text(&why, "the body is not a JSON object");
+		body_refuse(call, &why);
 		return false;
 	}
 	return true;

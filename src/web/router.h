@@ -33,7 +33,8 @@ enum {
 	WAY_JSON = 4,    /* a body that is there is JSON: call->body; a wrong one is 400 */
 	WAY_LARGE = 8,   /* the body may be as large as a message */
 	WAY_BARE = 16,   /* not below /inbox/NAME/ */
-	WAY_LIST = 32    /* with WAY_JSON: an array is taken, too */
+	WAY_LIST = 32,   /* with WAY_JSON: an array is taken, too */
+	WAY_ERRORS = 64  /* with WAY_JSON: {"Error"} says what is wrong with the body */
 };
 
 struct way {

@@ -415,6 +415,6 @@ static void handle_send(struct call *call)
 }
 
 const struct way send_ways[] = {
-	{ EVHTTP_REQ_POST, "/api/v1/send", handle_send, WAY_JSON | WAY_LARGE },
+	{ EVHTTP_REQ_POST, "/api/v1/send", handle_send, WAY_JSON | WAY_LARGE | WAY_ERRORS },
 	WAYS_END,
 };

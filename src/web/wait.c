@@ -75,6 +75,14 @@ static void wait_free(struct wait *w)
 	free(w);
 }
 
+/* Without a query any message will do. */
+static bool is_any(const struct call *call)
+{
+	const char *query = call_query(call, "query");
+
+	return query == NULL || *query == '\0';
+}
+
 static void wait_look(struct wait *w)
 {
 	struct call *call = w->call;
@@ -83,8 +91,11 @@ static void wait_look(struct wait *w)
 	if (w->counting || (!enough && !w->over))
 		return;
 	wait_free(w);
-	if (enough)
-		mailpit_search(call); /* as if it had been asked for by itself */
+	/* As if that had been asked for. */
+	if (enough && is_any(call))
+		mailpit_list(call);
+	else if (enough)
+		mailpit_search(call);
 	else
 		answer_text(call, 404, "no message matched in time");
 }

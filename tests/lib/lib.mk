@@ -18,4 +18,5 @@ EXTRA_DIST += \
 	tests/lib/run \
 	tests/lib/smarthost.py \
 	tests/lib/totals \
+	tests/lib/web.py \
 	tests/lib/wire.py

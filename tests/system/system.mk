@@ -24,6 +24,10 @@ system_files = \
 	tests/system/test_daemon.py \
 	tests/system/test_dialogue.py \
 	tests/system/test_damage.py \
+	tests/system/test_events.py \
+	tests/system/test_wait.py \
+	tests/system/test_send.py \
+	tests/system/test_release.py \
 	tests/system/test_extensions.py \
 	tests/system/test_fault_proxy.py \
 	tests/system/test_failover.py \
