@@ -95,7 +95,8 @@ static size_t url_trim(struct span url)
 
 void find_links(struct mime_index *index, struct span text)
 {
-	const unsigned char *mark, *end = text.data + text.length;
+	/* No text is no memory: NULL takes no offset. */
+	const unsigned char *mark, *end = text.length == 0 ? text.data : text.data + text.length;
 
 	while ((mark = text.length < 3 ? NULL : memmem(text.data, text.length, "://", 3)) != NULL) {
 		size_t before = (size_t)(mark - text.data);
