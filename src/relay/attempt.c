@@ -14,6 +14,9 @@
 
 /* How long a delivery whose claim was refused is left alone. */
 #define REFUSED_WAIT  CLOCK_SEC
+#define LEAD_MORE     (10 * CLOCK_MS) /* for the wake-up of the worker */
+#define LEAD_MOST     (50 * CLOCK_MS)
+#define LEAD_FORGETS  256 /* claims */
 /* When all that a route's limit allows is in flight. */
 #define LOOK_AGAIN    (20 * CLOCK_MS)
 /* Rows that are passed over at a time when they go elsewhere, and the rest for others between. */
@@ -325,6 +328,7 @@ static void attempt_claim(struct attempt *attempt, struct peer *peer, size_t cou
 	struct relay *relay = attempt->relay;
 
 	attempt->state = ATTEMPT_CLAIMING;
+	attempt->claiming_us = relay_now(relay);
 	attempt->peer = peer;
 	budget_take(attempt, count);
 	peer_take(peer);
@@ -406,12 +410,12 @@ static void attempt_wait(struct attempt *attempt, enum count_kind kind)
 
 	if (kind == COUNT_PROVIDER) {
 		if (when < LIMIT_UNKNOWN)
-			pool_wake_at(pool, when - GRANT_LEAD);
+			pool_wake_at(pool, when - relay_lead(relay));
 		attempt_park(attempt, pool, true);
 		return;
 	}
 	/* What is in flight will be told of; nobody asks again for it, so look soon. */
-	when = when == LIMIT_UNKNOWN ? now + LOOK_AGAIN : when - GRANT_LEAD;
+	when = when == LIMIT_UNKNOWN ? now + LOOK_AGAIN : when - relay_lead(relay);
 	attempt_put_back(attempt);
 	if (kind == COUNT_ROUTE) {
 		struct queue *queue = queues_find(&relay->queues, row.queue);
@@ -443,7 +447,7 @@ bool attempt_start(struct pool *pool, struct peer *peer)
 	max = most < max ? most : max;
 	count = attempt->delivery->count < max ? attempt->delivery->count : max;
 	attempt->depart_us = budget_when(attempt, count, &kind);
-	if (attempt->depart_us > relay_now(pool->relay) + GRANT_LEAD) {
+	if (attempt->depart_us > relay_now(pool->relay) + relay_lead(pool->relay)) {
 		attempt_wait(attempt, kind);
 		return kind != COUNT_PROVIDER;
 	}
@@ -524,6 +528,21 @@ static void attempt_grant(struct attempt *attempt)
 		CALL(relay, grant, grant_new(attempt));
 }
 
+/* The longest counts, and is forgotten slowly. */
+static void note_claim(struct relay *relay, int64_t took_us)
+{
+	relay->claiming_us -= relay->claiming_us / LEAD_FORGETS;
+	if (took_us > relay->claiming_us)
+		relay->claiming_us = took_us;
+}
+
+int64_t relay_lead(const struct relay *relay)
+{
+	int64_t lead = 2 * relay->claiming_us + LEAD_MORE;
+
+	return lead < LEAD_MOST ? lead : LEAD_MOST;
+}
+
 static void claim_done(struct spool_request *request, int result)
 {
 	struct transition *t = (struct transition *)request;
@@ -539,6 +558,7 @@ static void claim_done(struct spool_request *request, int result)
 		claim_refused(attempt);
 	} else {
 		attempt->claimed = true;
+		note_claim(relay, relay_now(relay) - attempt->claiming_us);
 		attempt_grant(attempt);
 	}
 	relay_pump(relay);

@@ -449,9 +449,9 @@ static bool pool_step(struct pool *pool)
 	if (adapt_when(&pool->adapt, relay_now(relay)) > when)
 		when = adapt_when(&pool->adapt, relay_now(relay));
 	if (pool->paused_until_us > when)
-		when = pool->paused_until_us + GRANT_LEAD;
-	if (when > relay_now(relay) + GRANT_LEAD) {
-		pool_wake_at(pool, when - GRANT_LEAD);
+		when = pool->paused_until_us + relay_lead(relay);
+	if (when > relay_now(relay) + relay_lead(relay)) {
+		pool_wake_at(pool, when - relay_lead(relay));
 		balance_yield(pool, when);
 		return false;
 	}

@@ -98,9 +98,6 @@ void adapt_worked(struct adapt *a, int64_t now_us); /* one was taken */
 bool adapt_throttled(struct adapt *a, int64_t written_us, int64_t now_us, int64_t said_us);
 void adapt_restore(struct adapt *a, double rate);
 
-/* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. */
-#define GRANT_LEAD (50 * CLOCK_MS)
-
 /* ---- pools ----------------------------------------------------------------- */
 
 struct peer {             /* a connection, as the relay knows it */
@@ -222,6 +219,7 @@ struct attempt {
 	size_t tokens;              /* recipients counted in the limits; 0: none */
 	struct spool_count *counts; /* what was written, for the outcome to carry */
 	size_t count_count;
+	int64_t claiming_us; /* since when, monotonic */
 	int64_t depart_us;
 	struct transition *outcome; /* bouncing: what goes with the report */
 	struct timer again;         /* recording: refused, to be tried once more */
@@ -398,6 +396,7 @@ struct relay {
 	bool more_alarms; /* have rung than were looked at */
 	bool left_some;   /* in their lines, because too many wait elsewhere */
 	uint32_t last_slot;
+	int64_t claiming_us; /* how long claims take, the longest of late */
 	struct lanes lanes;
 	uint64_t message_max; /* the largest any listener takes */
 	bool started, stopping, pumping, again, unrouted_told;
@@ -420,6 +419,9 @@ static inline int64_t relay_now(const struct relay *relay)
 	return loop_now(relay->options.loop);
 }
 
+/* A token is taken so far ahead of its time: a commit and a wake-up of the worker lie between. What
+ * comes meanwhile, however urgent, leaves after it, so this is not more than is needed. */
+int64_t relay_lead(const struct relay *relay);
 void relay_pump(struct relay *relay); /* lets everything that can leave, leave */
 struct pool *relay_pool(struct relay *relay, uint32_t number); /* NULL: gone */
 /* A row of that line may be due again. */

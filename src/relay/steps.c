@@ -202,7 +202,8 @@ void steps_look(struct relay *relay)
 		return;
 	}
 	note_back(s, -by);
-	walk_start(relay);
+	if (!relay->stopping)
+		walk_start(relay);
 }
 
 void steps_init(struct relay *relay)
