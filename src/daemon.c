@@ -299,8 +299,7 @@ static int make_threads(struct service *s, struct bytes *error)
 	d->mime = helper_new("mime", cores() + 1, HELPER_WAITING_MAX);
 	d->fetch = fetch_new(d->settings, d->main, d->clock);
 	d->clients = clients_new();
-	d->faults = faults_from_settings(d->settings);
-	if (logins_start(s, error) < 0)
+	if (web_faults_read(&d->faults, d->settings, error) < 0 || logins_start(s, error) < 0)
 		return -1;
 	d->worker_count = worker_count(d->settings);
 	d->workers = memory_new_array(d->worker_count, sizeof(struct worker *));

@@ -50,6 +50,7 @@ static const struct override known[] = {
 	{ "spool", 0, TAKES_VALUE, OVER(spool) },
 	{ "exit-after", 0, TAKES_VALUE, OVER(exit_after) },
 	{ "socket", 0, TAKES_VALUE, OVER(socket) },
+	{ "faults", 0, TAKES_VALUE, OVER(faults) },
 	{ "chaos", 0, MAY_TAKE_VALUE, OVER(chaos) },
 	{ "help", 'h', ACTS, ACTION_HELP },
 	{ "version", 'V', ACTS, ACTION_VERSION },
@@ -72,6 +73,7 @@ const char *overrides_usage(void)
 	       "                 [--print[=line|headers|full|json]] [--save DIR]\n"
 	       "                 [--spool DIR|none] [--exit-after N] [--socket PATH]\n"
 	       "                 [--chaos[=TRIGGER:CODE:PERCENT,...]]\n"
+	       "                 [--faults FILE]\n"
 	       "       penstockd --relay URL [--smtp ADDR:PORT]... [--password-file FILE]\n"
 	       "                 [--rate N/PERIOD]... [--spool DIR] [--socket PATH]\n"
 	       "                 [--http ADDR:PORT]...\n"

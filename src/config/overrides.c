@@ -203,6 +203,8 @@ static void mode_check(const struct settings *s, const struct overrides *over,
 		problem(problems, "--file: goes without --catch and --relay, which replace a file");
 	if (!catching && (over->print != NULL || over->save != NULL || over->exit_after != NULL))
 		problem(problems, "--print, --save and --exit-after go with --catch");
+	if (!catching && over->faults != NULL)
+		problem(problems, "--faults: goes with --catch: a relay makes no faults");
 	if (over->relay == NULL && (over->rate.count > 0 || over->password_file != NULL))
 		problem(problems, "--rate and --password-file go with --relay; in a file they are "
 		                  "options of a provider");
@@ -223,6 +225,8 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 	print_apply(s, over->print, problems);
 	exit_after_apply(s, over->exit_after, problems);
 	chaos_apply(s, over->chaos, problems);
+	if (over->faults != NULL)
+		s->faults = overrides_path(over, over->faults);
 	if (over->save != NULL)
 		s->save = overrides_path(over, over->save);
 	if (s->mode == MODE_CATCH)

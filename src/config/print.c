@@ -170,6 +170,8 @@ static void command_line_print(const struct settings *s, struct bytes *out)
 		bytes_printf(out, "# --save %s\n", s->save);
 	if (s->exit_after > 0)
 		bytes_printf(out, "# --exit-after %llu\n", (unsigned long long)s->exit_after);
+	if (s->faults != NULL)
+		bytes_printf(out, "# --faults %s\n", s->faults);
 	if (s->chaos)
 		chaos_print(s, out);
 	if (s->spool_temporary)

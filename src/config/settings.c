@@ -193,6 +193,7 @@ void settings_release(struct settings **sp)
 	free(s->bounce_from);
 	http_release(&s->http);
 	free(s->save);
+	free(s->faults);
 	bytes_release(&s->origin);
 	free(s);
 }

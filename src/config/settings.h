@@ -316,6 +316,7 @@ struct settings {
 	enum print_mode print;
 	char *save; /* directory */
 	uint64_t exit_after;
+	char *faults;                                /* a file of rules; NULL: none */
 	bool chaos;                                  /* Mailpit's chaos may be asked for */
 	struct chaos chaos_triggers[CHAOS_TRIGGERS]; /* code 0: not said */
 	bool foreground;
@@ -341,6 +342,7 @@ struct overrides {
 	const char *exit_after;
 	const char *socket;
 	const char *chaos; /* "" for a bare --chaos */
+	const char *faults;
 	bool foreground;
 	unsigned verbose;
 };

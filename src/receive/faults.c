@@ -176,20 +176,6 @@ struct faults *faults_with_chaos(const struct faults *from,
 	return faults;
 }
 
-struct faults *faults_from_settings(const struct settings *settings)
-{
-	struct chaos chaos[CHAOS_TRIGGERS];
-	bool any = false;
-
-	for (size_t i = 0; i < CHAOS_TRIGGERS; i++) {
-		const struct chaos *said = &settings->chaos_triggers[i];
-
-		chaos[i] = said->code > 0 ? *said : chaos_default(i);
-		any |= said->code > 0;
-	}
-	return any ? faults_new(NULL, 0, chaos) : NULL;
-}
-
 struct faults *faults_share(struct faults *faults)
 {
 	if (faults != NULL)

@@ -72,8 +72,6 @@ struct faults *faults_with_chaos(const struct faults *from,
                                  const struct chaos chaos[CHAOS_TRIGGERS]);
 struct faults *faults_share(struct faults *faults); /* NULL stays NULL */
 void faults_free(struct faults **faults);
-/* What is in force from the start; NULL: nothing. */
-struct faults *faults_from_settings(const struct settings *settings);
 size_t faults_count(const struct faults *faults);
 const struct fault *faults_rule(const struct faults *faults, size_t i);
 uint64_t faults_happened(const struct faults *faults, size_t i); /* how often */

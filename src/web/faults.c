@@ -147,6 +147,52 @@ static void handle_faults_delete(struct call *call)
 		use_rules(call, &none, answer_ok);
 }
 
+/* ---- from the start ----------------------------------------------------------------------------
+ */
+
+static int rules_read(struct fault_rules *rules_r, const char *path, struct bytes *error)
+{
+	json_error_t wrong;
+	json_t *value;
+	int rc;
+
+	memset(rules_r, 0, sizeof(*rules_r));
+	if (path == NULL)
+		return 0;
+	value = json_load_file(path, 0, &wrong);
+	if (value == NULL) {
+		bytes_printf(error, "--faults: %s: line %d: %s", path, wrong.line, wrong.text);
+		return -1;
+	}
+	bytes_printf(error, "--faults: %s: ", path);
+	rc = fault_rules_parse(rules_r, value, error);
+	if (rc == 0)
+		bytes_clear(error);
+	json_decref(value);
+	return rc;
+}
+
+int web_faults_read(struct faults **faults_r, const struct settings *settings, struct bytes *error)
+{
+	struct chaos chaos[CHAOS_TRIGGERS];
+	struct fault_rules rules;
+	bool any = false;
+
+	*faults_r = NULL;
+	if (rules_read(&rules, settings->faults, error) != 0)
+		return -1;
+	for (size_t i = 0; i < CHAOS_TRIGGERS; i++) {
+		const struct chaos *said = &settings->chaos_triggers[i];
+
+		chaos[i] = said->code > 0 ? *said : chaos_default(i);
+		any |= said->code > 0;
+	}
+	if (any || rules.count > 0)
+		*faults_r = faults_new(rules.items, rules.count, chaos);
+	free(rules.items);
+	return 0;
+}
+
 const struct way fault_ways[] = {
 	{ EVHTTP_REQ_GET, "/api/v1/chaos", handle_chaos, 0 },
 	{ EVHTTP_REQ_PUT, "/api/v1/chaos", handle_chaos_put, WAY_JSON },

@@ -61,6 +61,9 @@ int web_start(struct web **web_r, const struct web_options *options, struct byte
 /* Ends the thread: nothing is asked any more. Orders may still come back to its channel until
  * those who carry them out are gone; then web_free(). Both take NULL. */
 void web_stop(struct web *web);
+/* What is in force from the start, by --chaos and the rules of --faults; NULL: nothing. 0, or -1
+ * with *error. */
+int web_faults_read(struct faults **faults_r, const struct settings *settings, struct bytes *error);
 /* From any thread until web_free(): a session that failed, for those who look what went wrong.
  * Takes the record. */
 void web_session_failed(struct web *web, struct session_record *record);

@@ -3,6 +3,7 @@
 
 import json
 import smtplib
+import subprocess
 import time
 
 import pytest
@@ -178,6 +179,22 @@ def test_slow_means_octet_by_octet(catch):
             pieces.append(wire.socket.recv(1000))
         assert len(pieces) > 3 and b"".join(pieces).startswith(b"250 ")
         assert wire.say("NOOP").startswith("250")
+
+
+def test_rules_may_be_there_from_the_start(catch, build, tmp_path):
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps([{"Recipient": "*@slow.example", "Code": 450}]))
+    daemon = catch("--faults", str(rules))
+    assert reply_to(daemon, MAIL, RCPT).startswith("250")
+    assert reply_to(daemon, MAIL, LATE).startswith("450 4.0.0")
+    assert call(daemon, "GET", "/api/v1/faults")[1][0]["Happened"] == 1
+    daemon.stop()
+    for text, says in (("[{\n", "line 2"), ('[{"Code": 7}]', "Code"), ('{"Recipent": "*"}', "Recipent"), ("7", "")):
+        rules.write_text(text)
+        done = subprocess.run([f"{build}/src/penstockd", "--catch", "--smtp", "127.0.0.1:0", "--http", "off", "--spool",
+                               "none", "--socket", str(tmp_path / "c.sock"), "--faults", str(rules)],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode != 0 and "rules.json" in done.stderr and says in done.stderr
 
 
 @pytest.mark.parametrize("rule, says", [
