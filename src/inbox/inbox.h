@@ -86,6 +86,9 @@ int search_parse(struct search **search_r, const char *query, const char *tz, in
                  struct bytes *error);
 bool search_matches(const struct search *search, const struct inbox_row *row);
 void search_free(struct search **search);
+/* A date as people write it, in that zone, in microseconds (of milliseconds, as Mailpit counts);
+ * -1: it is none. */
+int search_date(const char *text, const char *tz, int64_t *us_r);
 
 /* reader_inbox_scan() of those that match; NULL: all. 100,000 messages take milliseconds when the
  * query has a word that few have, a tenth of a second otherwise: call it on helpers. */

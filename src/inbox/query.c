@@ -237,3 +237,19 @@ void search_free(struct search **search)
 	free(s->scratch);
 	free(s);
 }
+
+int search_date(const char *text, const char *tz, int64_t *us_r)
+{
+	struct zone *zone = zone_new(tz);
+	struct bytes folded = { 0 };
+	int64_t ms;
+	int rc;
+
+	search_fold(&folded, span_of_text(text));
+	rc = date_parse(bytes_span(&folded), zone, &ms);
+	if (rc == 0)
+		*us_r = ms * CLOCK_MS;
+	bytes_release(&folded);
+	zone_free(&zone);
+	return rc;
+}

@@ -2,7 +2,6 @@
 /* hunt.c - goes through an inbox for what a query finds, on a helper, in slices of one read
  * transaction each: the writer never waits for it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "inbox/inbox.h"
@@ -36,7 +35,7 @@ static void row_arrived(void *context, const struct inbox_row *row)
 {
 	struct hunt *hunt = context;
 
-	if (hunt->earlier != NULL && !search_matches(hunt->earlier, row))
+	if (row->time_us >= hunt->before_us)
 		return;
 	hunt->unread += !row->read;
 	if (hunt->matches++ < hunt->start || hunt->count >= hunt->limit)
@@ -47,20 +46,6 @@ static void row_arrived(void *context, const struct inbox_row *row)
 			memory_grow(hunt->sequences, hunt->count == 0 ? 1 : hunt->count * 2,
 		                    sizeof(*hunt->sequences));
 	hunt->sequences[hunt->count++] = row->sequence;
-}
-
-/* A date that is none is passed over, as Mailpit does. */
-static void parse_before(struct hunt *hunt)
-{
-	struct bytes query = { 0 }, error = { 0 };
-
-	if (hunt->before == NULL || strchr(hunt->before, '"') != NULL)
-		return;
-	bytes_printf(&query, "before:\"%s\"", hunt->before);
-	if (search_parse(&hunt->earlier, bytes_text(&query), hunt->zone, hunt->now_us, &error) < 0)
-		hunt->earlier = NULL;
-	bytes_release(&query);
-	bytes_release(&error);
 }
 
 static void hunt_work(struct call_job *job)
@@ -77,7 +62,10 @@ static void hunt_work(struct call_job *job)
 		bytes_release(&error);
 		return;
 	}
-	parse_before(hunt);
+	/* A date that is none is passed over, as Mailpit does. */
+	hunt->before_us = INT64_MAX;
+	if (hunt->before != NULL)
+		(void)search_date(hunt->before, hunt->zone, &hunt->before_us);
 	do {
 		before = search_scan(hunt->search, job->reader, hunt->inbox, before, slice,
 		                     row_arrived, hunt);
@@ -94,7 +82,6 @@ static void hunt_done(struct call_job *job)
 	else
 		hunt->found(hunt);
 	search_free(&hunt->search);
-	search_free(&hunt->earlier);
 	free(hunt->query);
 	free(hunt->before);
 	free(hunt->zone);

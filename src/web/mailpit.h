@@ -23,7 +23,8 @@ struct hunt {
 	size_t count;
 	uint64_t matches, unread;
 	/* private */
-	struct search *search, *earlier;
+	struct search *search;
+	int64_t before_us;
 };
 #define HUNT_ALL UINT64_MAX
 /* With ?query=, ?tz= and ?before= of the call, or `query` instead of the first. */

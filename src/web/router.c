@@ -7,6 +7,7 @@
  */
 #include "web/router.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
@@ -50,8 +51,9 @@ int64_t call_query_number(const struct call *call, const char *name, int64_t min
 
 	if (text == NULL || *text == '\0')
 		return fallback;
+	errno = 0;
 	number = strtoll(text, &end, 10);
-	return *end != '\0' || number < min || number > max ? fallback : number;
+	return errno != 0 || *end != '\0' || number < min || number > max ? fallback : number;
 }
 
 json_t *call_member(json_t *object, const char *name)

@@ -36,6 +36,7 @@ system_files = \
 	tests/system/test_http_security.py \
 	tests/system/test_listeners.py \
 	tests/system/test_memory.py \
+	tests/system/test_mailpit.py \
 	tests/system/test_mime.py \
 	tests/system/test_login.py \
 	tests/system/test_oauth.py \
