@@ -146,7 +146,7 @@ static enum guard_verdict guard_request(const struct call *call, struct evkeyval
 		.host_repeated =
 			header_count(headers, "Host") > 1 || header_count(headers, "Origin") > 1,
 		.old = request->major == 1 && request->minor == 0,
-		.keyed = call_has_view_key(call),
+		.keyed = call->method == EVHTTP_REQ_GET && call_has_view_key(call),
 	};
 
 	return guard_check(&call->web->guard, &facts);

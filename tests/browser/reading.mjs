@@ -5,6 +5,9 @@ import assert from "node:assert/strict";
 import { eventually, mail, send, smtpPort, test } from "./lab.mjs";
 import { refused } from "./smtp.mjs";
 
+// A dot.
+const PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 test("an empty inbox shows how to send to it", {}, async (screen) => {
 	await screen.open();
 	await screen.page.getByText("No mail yet").waitFor();
@@ -58,6 +61,21 @@ test("a message is read in all its views", {}, async (screen, context) => {
 	const [whole] = await Promise.all([screen.page.waitForEvent("download"), screen.press("s")]);
 	assert.match(whole.suggestedFilename(), /\.eml$/);
 	await context.clearCookies();
+});
+
+test("pictures inside a mail are shown", {}, async (screen) => {
+	await send([
+		"From: app@example.com", "To: you@example.com", "Subject: With a logo", "MIME-Version: 1.0",
+		"Content-Type: multipart/related; boundary=r", "",
+		"--r", "Content-Type: text/html", "", "<img src=\"cid:logo@app\">",
+		"--r", "Content-Type: image/png", "Content-ID: <logo@app>", "Content-Disposition: inline; filename=logo.png",
+		"Content-Transfer-Encoding: base64", "", PICTURE, "--r--", ""].join("\n"));
+	await screen.open();
+	await screen.read("With a logo");
+	const loaded = (picture) => picture.complete && picture.naturalWidth;
+	await eventually(async () => await screen.frame.locator("img").evaluate(loaded) === 1, "it is in the mail");
+	await screen.tab("Attachments");
+	await eventually(async () => await screen.page.locator(".file-picture img").evaluate(loaded) === 1, "and by itself");
 });
 
 test("codes and links are at hand", { permissions: ["clipboard-read", "clipboard-write"] }, async (screen) => {

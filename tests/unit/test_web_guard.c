@@ -132,15 +132,19 @@ static void sites(void **state)
 	static const struct {
 		const char *site, *mode;
 		bool keyed, allowed;
+		const char *origin;
 	} cases[] = {
-		{ NULL, NULL, false, true },
-		{ "same-origin", "cors", false, true },
-		{ "none", "navigate", false, true },
-		{ "cross-site", "navigate", false, true },
-		{ "cross-site", "no-cors", false, false },
-		{ "cross-site", "websocket", false, false },
-		{ "cross-site", NULL, false, false },
-		{ "cross-site", "no-cors", true, true },
+		{ "cross-site", "no-cors", true, true, "null" },
+		{ "cross-site", "no-cors", false, false, "null" },
+		{ "cross-site", "no-cors", true, false, "http://evil.test" },
+		{ NULL, NULL, false, true, NULL },
+		{ "same-origin", "cors", false, true, NULL },
+		{ "none", "navigate", false, true, NULL },
+		{ "cross-site", "navigate", false, true, NULL },
+		{ "cross-site", "no-cors", false, false, NULL },
+		{ "cross-site", "websocket", false, false, NULL },
+		{ "cross-site", NULL, false, false, NULL },
+		{ "cross-site", "no-cors", true, true, NULL },
 	};
 	struct settings settings;
 	struct guard guard;
@@ -153,6 +157,7 @@ static void sites(void **state)
 			.site = cases[i].site,
 			.mode = cases[i].mode,
 			.keyed = cases[i].keyed,
+			.origin = cases[i].origin,
 		};
 
 		assert_int_equal(guard_check(&guard, &facts),
