@@ -15,6 +15,8 @@
 #define FIELD_MAX         4096          /* octets of a Content-Type that are looked at */
 #define HEADER_LINES_MAX  20000         /* in all: 20 for each of MIME_PARTS_MAX */
 #define HEADER_OCTETS_MAX (1024 * 1024) /* in all */
+/* Of one field: the time for its parameters grows with the square of their number. */
+#define FIELD_OCTETS_MAX  (128 * 1024)
 #define FACE_OCTETS_MAX   (1024 * 1024) /* before, between and behind parts: GMime keeps it */
 
 struct boundary {
@@ -40,7 +42,7 @@ struct gauge {
 	bool in_type;
 
 	size_t parts, lines;
-	uint64_t header_octets, face_octets;
+	uint64_t header_octets, face_octets, field_octets;
 
 	unsigned char start[BOUNDARY_MAX + 4]; /* of the line */
 	size_t start_length;
@@ -226,11 +228,14 @@ static void line_end(struct gauge *g)
 /* Lines may be without an end. */
 static void count(struct gauge *g, size_t length)
 {
-	if (g->in_header)
+	if (g->in_header) {
 		g->header_octets += length;
-	else if (g->in_face)
+		g->field_octets += length;
+	} else if (g->in_face) {
 		g->face_octets += length + 1;
-	if (g->lines > HEADER_LINES_MAX || g->header_octets > HEADER_OCTETS_MAX)
+	}
+	if (g->lines > HEADER_LINES_MAX || g->header_octets > HEADER_OCTETS_MAX ||
+	    g->field_octets > FIELD_OCTETS_MAX)
 		g->why = "too much header in its parts";
 	if (g->face_octets > FACE_OCTETS_MAX)
 		g->why = "too much between its parts";
@@ -245,6 +250,8 @@ static void line_piece(struct gauge *g, const unsigned char *data, size_t length
 	memcpy(g->start + g->start_length, data, length < room ? length : room);
 	g->start_length += length < room ? length : room;
 	g->line_length += length;
+	if (begins && data[0] != ' ' && data[0] != '\t')
+		g->field_octets = 0;
 	count(g, length);
 	if (!g->in_header)
 		return;

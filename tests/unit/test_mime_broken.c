@@ -174,6 +174,9 @@ static void too_much_is_not_parsed(void **state)
 		  100000, "(too much between its parts)" },
 		{ "Content-Type: multipart/mixed; boundary=\"", "b", 2000000,
 		  "(too much header in its parts)" },
+		{ "Content-Type: a/b", "; p%zu=x\n", 100000, "(too much header in its parts)" },
+		{ "Content-Disposition: attachment", ";\n filename*%zu=x", 100000,
+		  "(too much header in its parts)" },
 		/* These are much, but nothing that GMime would make many objects of. */
 		{ "Content-Type: text/plain\n\n", "--b\n", 100000, "1 text/plain text - 500000" },
 		{ "Subject: the boundary\n\n", "-- boundary\n", 100000,
