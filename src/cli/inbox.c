@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "mail/id.h"
 
@@ -164,6 +165,21 @@ static void print_part_names(const json_t *message, const char *key)
 	}
 }
 
+static void print_lines(const char *text)
+{
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\r\n");
+		char *line = memory_text_of(text, length);
+
+		text_print(stdout, line);
+		putchar('\n');
+		free(line);
+		text += length;
+		text += *text == '\r';
+		text += *text == '\n';
+	}
+}
+
 static void print_message(const json_t *message)
 {
 	json_t *to;
@@ -184,8 +200,7 @@ static void print_message(const json_t *message)
 	print_part_names(message, "Attachments");
 	print_part_names(message, "Inline");
 	putchar('\n');
-	text_print(stdout, text_of(message, "Text"));
-	putchar('\n');
+	print_lines(text_of(message, "Text"));
 }
 
 static int do_show(struct inbox_call *call)

@@ -24,6 +24,9 @@ system_files = \
 	tests/system/test_daemon.py \
 	tests/system/test_dialogue.py \
 	tests/system/test_damage.py \
+	tests/system/test_inbox.py \
+	tests/system/test_mailcatcher.py \
+	tests/system/test_mailhog.py \
 	tests/system/test_events.py \
 	tests/system/test_wait.py \
 	tests/system/test_send.py \
