@@ -22,8 +22,9 @@
 #define MIME_DEPTH_MAX    50
 #define MIME_TIME_MAX     (10 * CLOCK_SEC) /* of parsing, by the monotonic clock */
 #define MIME_SEARCH_MAX   (256 * 1024)     /* octets of text that search sees */
-#define MIME_SNIPPET_MAX  250              /* characters, as Mailpit's */
-#define MIME_FINDINGS_MAX 100              /* links, and again codes, of a message */
+/* Characters. Mailpit's has up to 250: a page of 50 messages is to stay under 25 kB. */
+#define MIME_SNIPPET_MAX  160
+#define MIME_FINDINGS_MAX 100 /* links, and again codes, of a message */
 
 /* false: built without GMime. Nothing is parsed or built then, but the rest here works. */
 bool mime_available(void);
