@@ -251,6 +251,7 @@ static int start_web(struct service *s, struct bytes *error)
 			break;
 	}
 	options.fds = fds;
+	options.tls = tls_context_share(s->daemon.http_tls);
 	if (options.control_fd >= 0 && options.fd_count == settings->http.listener_count)
 		rc = web_start(&s->web, &options, error);
 	free(fds);
@@ -463,6 +464,7 @@ static void tls_release(struct daemon *d)
 		tls_context_free(&d->listener_tls[i]);
 	for (size_t i = 0; d->provider_tls != NULL && i < d->settings->provider_count; i++)
 		tls_context_free(&d->provider_tls[i]);
+	tls_context_free(&d->http_tls);
 	free(d->listener_tls);
 	free(d->provider_tls);
 }

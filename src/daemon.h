@@ -32,6 +32,7 @@ struct daemon {
 	struct fetch *fetch;    /* passwords and tokens; lives on the main thread */
 	struct tls_context **listener_tls; /* by listener; NULL: no TLS there */
 	struct tls_context **provider_tls; /* by provider; NULL: never TLS */
+	struct tls_context *http_tls;      /* NULL: none */
 	struct worker **workers;
 	size_t worker_count;
 	uint32_t *inboxes; /* their numbers in the spool, in the order of the settings */

@@ -75,7 +75,7 @@ static void page_url(const struct settings *settings, unsigned port, struct byte
 	if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
 		host = "localhost";
 	bytes_printf(out, strchr(host, ':') != NULL ? "%s://[%s]:%u%s" : "%s://%s:%u%s",
-	             http->tls ? "https" : "http", host, port, http->base_path);
+	             http->certificate != NULL ? "https" : "http", host, port, http->base_path);
 }
 
 static void greet_catch(const struct settings *settings, unsigned port, unsigned http_port)

@@ -232,6 +232,16 @@ int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **
 	return tls_context_new_server(context_r, l->name, l->certificate, l->key, error);
 }
 
+int prepare_http_tls(const struct daemon *d, struct tls_context **context_r, struct bytes *error)
+{
+	const struct http_settings *http = &d->settings->http;
+
+	*context_r = NULL;
+	if (http->certificate == NULL || http->listener_count == 0)
+		return 0;
+	return tls_context_new_server(context_r, "http", http->certificate, http->key, error);
+}
+
 int prepare_own_tls(struct daemon *d, struct bytes *error)
 {
 	for (size_t i = 0; i < d->settings->listener_count; i++) {
@@ -277,6 +287,8 @@ int prepare_tls(struct daemon *d, struct bytes *error)
 		    prepare_listener_tls(d, i, &d->listener_tls[i], error) < 0)
 			return -1;
 	}
+	if (prepare_http_tls(d, &d->http_tls, error) < 0)
+		return -1;
 	for (size_t i = 0; i < d->settings->provider_count; i++)
 		if (prepare_provider_tls(d, i, error) < 0)
 			return -1;

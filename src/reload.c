@@ -38,10 +38,29 @@ static bool renew_certificate(struct service *s, size_t i)
 	return true;
 }
 
+static size_t renew_http_certificate(struct service *s)
+{
+	struct tls_context *fresh;
+	struct bytes error = { 0 };
+
+	if (prepare_http_tls(&s->daemon, &fresh, &error) < 0) {
+		log_error("certificate not reloaded listener=http reason=%s cure=\"the old one "
+		          "stays in use: mend the file, then send SIGHUP again\"",
+		          log_quoted(bytes_text(&error)));
+		bytes_release(&error);
+		return 0;
+	}
+	if (fresh == NULL)
+		return 0;
+	web_use_tls(s->web, fresh);
+	log_info("certificate reloaded listener=http");
+	return 1;
+}
+
 static void renew_certificates(struct service *s)
 {
 	const struct settings *settings = s->daemon.settings;
-	size_t count = 0;
+	size_t count = renew_http_certificate(s);
 
 	for (size_t i = 0; i < settings->listener_count; i++)
 		if (settings->listeners[i].tls != LISTENER_TLS_OFF && renew_certificate(s, i))

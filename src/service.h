@@ -31,7 +31,7 @@ struct service {
 	struct loop *loop;
 	struct bound *bounds;
 	int control_fd;
-	int *http_fds; /* of settings->http.listeners */
+	int *http_fds;      /* of settings->http.listeners */
 	bool control_bound; /* its path is ours to unlink */
 	bool again;         /* it has run before, with other settings */
 	struct web *web;
@@ -59,6 +59,8 @@ int prepare_tls(struct daemon *d, struct bytes *error);
 /* The certificate of our own making, in the spool. */
 int prepare_own_tls(struct daemon *d, struct bytes *error);
 
+/* The web's, NULL when it has none. */
+int prepare_http_tls(const struct daemon *d, struct tls_context **context_r, struct bytes *error);
 /* The context of listener i, whose TLS is not off, from its files as they are now. */
 int prepare_listener_tls(const struct daemon *d, size_t i, struct tls_context **context_r,
                          struct bytes *error);

@@ -122,9 +122,6 @@ void http_derive(struct settings *s, struct problems *problems)
 	for (size_t i = 0; i < s->http.listen.count; i++)
 		listener_derive(s, s->http.listen.items[i], problems);
 	base_path_derive(s);
-	if (s->http.certificate != NULL &&
-	    origin_find(s, SECTION_HTTP, 0, setting_find(SECTION_HTTP, "tls")) == NULL)
-		s->http.tls = true;
 }
 
 /* ---- is it right? ----------------------------------------------------------- */
@@ -166,15 +163,11 @@ static void check_reach(const struct settings *s, struct problems *problems)
 
 static void check_tls(const struct settings *s, struct problems *problems)
 {
-	struct place tls = { s, SECTION_HTTP, 0, "tls" };
 	struct place certificate = { s, SECTION_HTTP, 0, "certificate" };
 
 	if ((s->http.certificate == NULL) != (s->http.key == NULL))
 		problem_at(problems, &certificate,
 		           "certificate and key go together: write both (it may be one file)");
-	if (s->http.tls && s->http.certificate == NULL && s->mode != MODE_CATCH)
-		problem_at(problems, &tls,
-		           "needs a certificate: write certificate = \"FILE\" and key = \"FILE\"");
 }
 
 static bool base_path_is_valid(const char *path)

@@ -145,7 +145,6 @@ static const struct setting http_options[] = {
 	  SETTINGS(http.allow_host.count), 0, 0, NULL, NULL },
 	{ "auth-file", SETTING_TEXT, SETTINGS(http.auth_file), 0, 0, 0, NULL, NULL },
 	{ "token-file", SETTING_TEXT, SETTINGS(http.token_file), 0, 0, 0, NULL, NULL },
-	{ "tls", SETTING_FLAG, SETTINGS(http.tls), 0, 0, 0, NULL, NULL },
 	{ "certificate", SETTING_TEXT, SETTINGS(http.certificate), 0, 0, 0, NULL, NULL },
 	{ "key", SETTING_TEXT, SETTINGS(http.key), 0, 0, 0, NULL, NULL },
 	{ "base-path", SETTING_TEXT, SETTINGS(http.base_path), 0, 0, 0, NULL, "/" },

@@ -261,8 +261,7 @@ struct http_settings {
 	struct text_list allow_host; /* names in Host and Origin beside our own; "*": any */
 	char *auth_file;             /* USER:PASSWORD or USER:HASH a line; NULL: no login */
 	char *token_file;            /* for /relay/v1 over TCP; NULL: not there */
-	bool tls;                    /* TLS alone */
-	char *certificate, *key;     /* files; NULL in catch mode: made */
+	char *certificate, *key;     /* files: TLS alone; NULL: none */
 	char *base_path;             /* begins and ends with a slash */
 	size_t max_connections;      /* over TCP */
 };

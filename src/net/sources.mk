@@ -19,6 +19,7 @@ net_sources = \
 	src/net/stream.h \
 	src/net/tls.c \
 	src/net/tls.h \
+	src/net/tls_bufferevent.c \
 	src/net/tls_private.h \
 	src/net/tls_sessions.c \
 	src/net/tls_verify.c \

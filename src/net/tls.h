@@ -34,6 +34,12 @@ int tls_context_set_certificate(struct tls_context *tls, const char *certificate
                                 struct bytes *error);
 void tls_context_free(struct tls_context **tls);
 
+/* A server's side of a connection for evhttp, whose descriptor comes later; closed with it. NULL:
+ * no memory for it. */
+struct bufferevent;
+struct event_base;
+struct bufferevent *tls_bufferevent(const struct tls_context *tls, struct event_base *base);
+
 /* Makes a self-signed certificate and key for `hostname` (and localhost, 127.0.0.1, ::1) in PEM
  * files `certificate` and `key` (0600), unless both exist. For the inbox. */
 int tls_make_certificate(const char *certificate, const char *key, const char *hostname,

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/tls.h"
 #include "web/private.h"
 
 /* evhttp's own defaults are unlimited. */
@@ -150,7 +151,9 @@ static void adopt_fresh(evutil_socket_t fd, short what, void *context)
 static struct bufferevent *bufferevent_made(struct event_base *base, void *context)
 {
 	struct face *face = context;
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *bev = face->tls != NULL
+	                                  ? tls_bufferevent(face->tls, base)
+	                                  : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 
 	if (bev == NULL)
 		return NULL;
@@ -334,5 +337,6 @@ void face_close(struct face *face)
 	event_free(face->adopt);
 	free(face->listeners);
 	free(face->fresh);
+	tls_context_free(&face->tls);
 	*face = (struct face){ 0 };
 }

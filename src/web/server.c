@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/tls.h"
 #include "web/hub.h"
 #include "web/private.h"
 
@@ -101,6 +102,7 @@ static int serve(struct web *web, struct bytes *error)
 	web->control.control = true;
 	web->control.connection_max = CONTROL_CONNECTIONS;
 	web->tcp.connection_max = http->max_connections;
+	web->tcp.tls = web->options.tls;
 	if (face_open(&web->control, web, web->options.control_fd, error) < 0)
 		return -1;
 	for (size_t i = 0; i < web->options.fd_count; i++)
@@ -149,6 +151,30 @@ void web_stop(struct web *web)
 	pthread_join(web->thread, NULL);
 	jobs_stop(web);
 	web->running = false;
+}
+
+struct tls_item {
+	struct channel_item item;
+	struct tls_context *tls;
+};
+
+static void tls_arrived(struct channel_item *item, void *receiver)
+{
+	struct tls_item *fresh = (struct tls_item *)(void *)item;
+	struct web *web = receiver;
+
+	tls_context_free(&web->tcp.tls);
+	web->tcp.tls = fresh->tls;
+	free(fresh);
+}
+
+void web_use_tls(struct web *web, struct tls_context *tls)
+{
+	struct tls_item *item = memory_new(sizeof(*item));
+
+	item->item.arrived = tls_arrived;
+	item->tls = tls;
+	channel_post(web->channel, &item->item);
 }
 
 void web_free(struct web **web_p)

@@ -33,7 +33,7 @@ struct web_options {
 	const int
 		*fds; /* the same, of settings->http.listeners; taken, the array is the caller's */
 	size_t fd_count;
-	struct tls_context *tls;  /* of all of them; NULL: none. Not taken */
+	struct tls_context *tls;  /* of all of them; taken. NULL: none */
 	const char *smtp_address; /* where applications are to send; "": nowhere */
 	unsigned smtp_port;
 	const struct settings *settings;
@@ -72,6 +72,8 @@ void web_client_refused(struct web *web, const char *client, const char *text);
 /* The same: what became of a recipient of a message that was released. `state` is a constant. */
 void web_release_told(struct web *web, uint64_t id, const char *recipient, const char *state,
                       const char *reply);
+/* From any thread until web_stop(): for the next handshakes. Takes the context. */
+void web_use_tls(struct web *web, struct tls_context *tls);
 void web_free(struct web **web);
 
 #endif

@@ -4,9 +4,11 @@ tricks with paths and headers, and clients that want too much."""
 
 import base64
 import concurrent.futures
+import http.client
 import json
 import re
 import socket
+import ssl
 
 import pytest
 
@@ -483,3 +485,34 @@ def test_a_base_path(catch):
     assert status == 302 and fields["location"] == ["/dev/mail/"]
     _, fields, _ = ask(daemon, "/dev/mail/view/latest")
     assert fields["location"][0].startswith("/dev/mail/view/")
+
+
+# ---- TLS -------------------------------------------------------------------------------------
+
+
+@pytest.mark.threads
+def test_https(catch, certificates):
+    daemon = catch("--http-certificate", str(certificates / "good.pem"), "--http-key", str(certificates / "good.key"))
+    send(daemon, letter("large", "x" * 60 + "\r\n" + ("y" * 70 + "\r\n") * 30000))
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.check_hostname = False
+    connection = http.client.HTTPSConnection("127.0.0.1", daemon.http_port, context=context, timeout=TIMEOUT)
+    for path, length in [("/livez", 0), ("/api/v1/message/latest/raw", 2_000_000), ("/api/v1/messages", 100)] * 3:
+        connection.request("GET", path, headers={"Origin": f"https://127.0.0.1:{daemon.http_port}"})
+        answer = connection.getresponse()
+        assert answer.status == 200 and len(answer.read()) >= length
+    connection.request("PUT", "/api/v1/messages", json.dumps({"IDs": ["x" * 2_000_000], "Read": True}))
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"ok")
+    connection.close()
+    assert b"HTTP/1" not in throw(daemon, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for rubbish in b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00" + b"\0" * 600, b"\xff" * 5000:
+        throw(daemon, rubbish)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        def one(_):
+            client = http.client.HTTPSConnection("127.0.0.1", daemon.http_port, context=context, timeout=TIMEOUT)
+            client.request("GET", "/livez")
+            status = client.getresponse().status
+            client.close()
+            return status
+        assert list(pool.map(one, range(60))) == [200] * 60

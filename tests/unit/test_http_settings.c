@@ -39,7 +39,7 @@ static void a_file(void **state)
 	assert_string_equal(c.settings->http.allow_host.items[0], "mail.local");
 	assert_string_equal(c.settings->http.base_path, "/dev/mail/");
 	assert_int_equal(c.settings->http.max_connections, 1000);
-	assert_false(c.settings->http.tls);
+	assert_null(c.settings->http.certificate);
 	config_case_release(&c);
 }
 
@@ -54,8 +54,8 @@ static void refused(void **state)
 		{ "listen = { \"0.0.0.0:8025\" }",
 		  "listen: 0.0.0.0:8025: everybody who reaches it could read mail: write auth-file "
 		  "= \"FILE\", or listen on 127.0.0.1" },
-		{ "tls = true",
-		  "tls: needs a certificate: write certificate = \"FILE\" and key = \"FILE\"" },
+		{ "certificate = \"/etc/passwd\"",
+		  "certificate: certificate and key go together: write both (it may be one file)" },
 		{ "base-path = \"/a/../b\"",
 		  "base-path: write a path of letters, digits, - . _ ~ and / such as \"/mail/\"" },
 		{ "base-path = \"/a?b\"",
