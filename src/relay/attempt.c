@@ -409,9 +409,12 @@ static void attempt_wait(struct attempt *attempt, enum count_kind kind)
 	struct due_row row = attempt->row;
 
 	if (kind == COUNT_PROVIDER) {
-		if (when < LIMIT_UNKNOWN)
-			pool_wake_at(pool, when - relay_lead(relay));
 		attempt_park(attempt, pool, true);
+		if (when < LIMIT_UNKNOWN) {
+			pool_wake_at(pool, when - relay_lead(relay));
+			pool->head_until_us = when;
+			balance_yield(pool, when);
+		}
 		return;
 	}
 	/* What is in flight will be told of; nobody asks again for it, so look soon. */

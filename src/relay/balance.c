@@ -62,7 +62,14 @@ static int64_t pool_when(struct pool *pool, int64_t now_us)
 	if (when == LIMIT_UNKNOWN) /* as soon as something in flight is told of */
 		when = now_us;
 	when = other > when ? other : when;
-	return pool->paused_until_us > when ? pool->paused_until_us : when;
+	when = pool->paused_until_us > when ? pool->paused_until_us : when;
+	/* What waits before it may need more of the limits than one message does. */
+	if (!list_empty(&pool->parked) && pool->head_until_us > when)
+		when = pool->head_until_us;
+	/* No connection, and none may be opened yet. */
+	if (pool->opening_count + pool->ready_count == 0 && pool->health.open_after_us > when)
+		when = pool->health.open_after_us;
+	return when;
 }
 
 /* Whether a's next message comes before b's when both keep to their weights: the middle of each

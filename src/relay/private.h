@@ -133,6 +133,7 @@ struct pool {
 	size_t connections_max;  /* now; at most what the settings say */
 	int64_t connections_us;  /* monotonic; when that changed */
 	struct list parked;      /* attempts that wait for this provider */
+	int64_t head_until_us;   /* monotonic; the first of them waits for tokens until then */
 	struct rate warm_up;     /* its limit today; count 0: none */
 	int64_t warm_since_us;   /* wall clock, of the first message; 0: there was none */
 	bool warm_changed;       /* that is to be stored */

@@ -103,6 +103,28 @@ static void test_a_used_up_quota_stops_nobody(void **state)
 	world_release(&w);
 }
 
+/* A message with many recipients waits for its tokens, and the route does not. */
+static void test_one_that_waits_for_many_tokens_stops_nobody(void **state)
+{
+	struct rate rate = { .count = 60, .period_us = CLOCK_HOUR, .unit = RATE_RECIPIENTS };
+	struct world w;
+
+	(void)state;
+	begin(&w, 2, BALANCE_WEIGHT);
+	w.providers[0].rates = &rate;
+	w.providers[0].rate_count = 1;
+	go(&w);
+	for (size_t i = 0; i < 4; i++)
+		world_mail(&w, &(struct world_mail){ .recipients = 40 });
+	world_mails(&w, &plain, 400);
+	world_pass(&w, 5 * CLOCK_MIN);
+	/* One of 40 has left by it, the other waits there. */
+	assert_int_equal(world_left(&w), 1);
+	world_pass(&w, CLOCK_HOUR);
+	assert_int_equal(world_left(&w), 0);
+	world_release(&w);
+}
+
 static void test_what_is_set_aside_is_passed_over(void **state)
 {
 	static const enum route_balance balances[] = { BALANCE_WEIGHT, BALANCE_LEAST_BUSY };
@@ -210,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_weights_are_exact),
 		cmocka_unit_test(test_a_slow_one_sets_the_pace),
 		cmocka_unit_test(test_a_used_up_quota_stops_nobody),
+		cmocka_unit_test(test_one_that_waits_for_many_tokens_stops_nobody),
 		cmocka_unit_test(test_what_is_set_aside_is_passed_over),
 		cmocka_unit_test(test_the_least_busy_takes_most),
 		cmocka_unit_test(test_who_refuses_does_not_get_it_again),
