@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* fuzz_session.c - bytes to an inbound session: once whole, once in pieces with a slow writer.
  *
- * First octet: the pieces, and whether logins are checked; second: the configuration. Whatever the
- * client says, both runs have to say and store the same; replies are SMTP; nothing is stored
- * without a 354, or a BDAT, and a 250 of its own; the quota is whole in the end and nothing is left
- * (receive_server asserts that).
+ * First octet: the pieces, whether logins are checked, and a fault; second: the configuration.
+ * Whatever the client says, both runs have to say and store the same; replies are SMTP; nothing is
+ * stored without a 354, or a BDAT, and a 250 of its own; the quota is whole in the end and nothing
+ * is left (receive_server asserts that).
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "mail/dialogue.h"
+#include "receive/private.h"
 #include "../unit/receive_server.h"
 
 enum {
@@ -28,11 +29,14 @@ enum {
 	CONFIG_HOLD = 128
 };
 
-/* With CONFIG_AUTH: a bit of the first octet. */
+/* Bits of the first octet: with CONFIG_AUTH; and a fault, which the others choose. */
 #define CHECKED 128
+#define FAULTY  64
 
-/* Longer than a refusal is ever held back. */
-#define REFUSAL_OVER (10 * CLOCK_SEC)
+/* Steps of a second in which a refusal has come: it is held back for four at most. */
+#define REFUSAL_STEPS 5
+/* All that a fault delays is over; little enough for the clock not to show. */
+#define PLAY_STEP     1000 /* microseconds */
 
 /* A users' file of one login. */
 struct file {
@@ -62,6 +66,7 @@ static bool file_answer(struct server *v, struct file *file)
 {
 	struct login_check *check = file->check;
 	bool good;
+	int i;
 
 	if (check == NULL)
 		return false;
@@ -71,7 +76,41 @@ static bool file_answer(struct server *v, struct file *file)
 	check->generation = 1;
 	good = check->good;
 	check->done(check); /* it may be gone then */
-	server_pass(v, good ? 0 : REFUSAL_OVER);
+	server_pass(v, 0);
+	for (i = 0; !good && i < REFUSAL_STEPS && v->heard.length == 0; i++)
+		server_pass(v, CLOCK_SEC);
+	return true;
+}
+
+static struct faults *faults_of(unsigned choice)
+{
+	static const unsigned codes[] = { 0, 451, 550 };
+	const struct chaos calm[CHAOS_TRIGGERS] = { { 451, 0 }, { 451, 0 }, { 535, 0 } };
+	struct fault f = { .stage = (enum fault_stage)(choice % FAULT_STAGES),
+		           .action = (enum fault_action)(choice / 8 % FAULT_ACTIONS),
+		           .code = codes[choice / 16 % 3],
+		           .skip = choice % 2,
+		           .count = 2,
+		           .delay_us = 1,
+		           .probability = 100 };
+
+	if (f.action == FAULT_DISCONNECT)
+		f.code = 0;
+	CHECK(fault_problem(&f) == NULL);
+	return faults_new(&f, 1, calm);
+}
+
+/* Lets a fault go on. false: none is played. */
+static bool play(struct server *v)
+{
+	const struct session *s;
+
+	if (list_empty(&v->receive.sessions))
+		return false;
+	s = list_entry(v->receive.sessions.next, struct session, node);
+	if (s->play == NULL || s->stream == NULL)
+		return false;
+	server_pass(v, PLAY_STEP);
 	return true;
 }
 
@@ -104,7 +143,7 @@ static void complete(struct server *v, struct file *file, struct bytes *heard)
 			continue;
 		}
 		bytes_clear(&v->heard);
-		if (!file_answer(v, file))
+		if (!file_answer(v, file) && !play(v))
 			return;
 		bytes_append_text(heard, bytes_text(&v->heard));
 	}
@@ -215,11 +254,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	text = span_of(data + 2, length - 2);
 	server_init(&whole);
 	configure(&whole, &whole_file, data[1], data[0] & CHECKED);
+	if (data[0] & FAULTY)
+		whole.receive.faults = faults_of(data[0] % FAULTY);
 	server_connect(&whole);
 	if (text.length > 0)
 		say_whole(&whole, &whole_file, text, &text_heard);
 	server_init(&parts);
 	configure(&parts, &parts_file, data[1], data[0] & CHECKED);
+	if (data[0] & FAULTY)
+		parts.receive.faults = faults_of(data[0] % FAULTY);
 	parts.automatic = false;
 	server_connect(&parts);
 	say_in_pieces(&parts, &parts_file, text, data[0], &heard);
@@ -228,5 +271,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	bytes_release(&heard);
 	server_release(&whole);
 	server_release(&parts);
+	faults_free(&whole.receive.faults);
+	faults_free(&parts.receive.faults);
 	return 0;
 }
