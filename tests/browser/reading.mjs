@@ -177,8 +177,9 @@ test("events come where no WebSocket passes", {}, async (screen) => {
 });
 
 test("failed sessions are shown", {}, async (screen) => {
-	await refused(smtpPort);
 	await screen.open();
+	await refused(smtpPort);
+	await screen.page.locator("#side").getByRole("button", { name: /Failed sessions \d/ }).waitFor();
 	await screen.press("e");
 	const session = screen.page.locator(".session").first();
 	await session.locator("summary").click();

@@ -340,7 +340,7 @@ function tag() {
 
 function release() {
 	if (reader.message !== null)
-		openRelease(reader.message, settings?.MessageRelay, () => reader.refresh().catch(() => {}));
+		openRelease(reader.message, settings?.MessageRelay, (now) => reader.update(now));
 }
 
 function sessions() {

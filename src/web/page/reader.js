@@ -62,16 +62,14 @@ export class Reader {
 		this.#rest();
 	}
 
-	// Something of the open message changed: its release, its tags.
-	async refresh() {
-		if (this.message === null)
-			return;
-		const message = await api.message(this.message.ID, this.#abort.signal);
+	// Something of a message changed: its release, its tags. False: another one is open.
+	update(message) {
 		if (this.message?.ID !== message.ID)
-			return;
+			return false;
 		this.message = message;
 		this.#editor?.show(message.Tags ?? []);
 		this.#element.querySelector(".mail-released")?.replaceWith(this.#released());
+		return true;
 	}
 
 	showTags(tags) {
@@ -138,8 +136,9 @@ export class Reader {
 				this.#found(message),
 				this.#released()),
 			message.Parsed === false && h("p", { class: "notice" }, icon("warning"),
-				h("span", {}, "This message was too large, or nested too deep, to be taken apart: only its head "
-					+ "was read. All of it is under Raw.")),
+				h("span", {}, "This message was not taken apart",
+					message.NotParsed ? ` (${visible(message.NotParsed)})` : "",
+					": only its head was read. All of it is under Raw.")),
 			...this.#body(message, signal),
 		].filter(Boolean));
 		this.#element.scrollTop = 0;

@@ -24,6 +24,7 @@ function relayWords(relay) {
 	].filter(Boolean).join(" ");
 }
 
+// changed(message): called with what is new; is that message still shown?
 export function openRelease(message, relay, changed) {
 	if (!relay?.Enabled) {
 		openDialog("Release", [
@@ -78,13 +79,13 @@ export function openRelease(message, relay, changed) {
 		problem.hidden = false;
 	}
 
-	// Until it is sent or has failed, as long as somebody looks.
+	// Until it is sent or has failed, as long as somebody looks, here or at the message.
 	async function watch() {
 		for (;;) {
 			const now = await api.message(message.ID);
-			changed();
+			const isShown = changed(now);
 			showStates(states, now.Release);
-			if (!open || !now.Release?.length || now.Release.every(({ State }) => FINAL.has(State)))
+			if (!now.Release?.length || now.Release.every(({ State }) => FINAL.has(State)) || !(open || isShown))
 				return;
 			await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
 		}

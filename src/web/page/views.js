@@ -218,13 +218,18 @@ export function dialogueLines(lines) {
 	}));
 }
 
+function origin({ Client: client, Helo: helo, TLS: tls }) {
+	return [client && `from ${visible(client)}`, helo && `as ${visible(helo)}`, tls && `over ${visible(tls)}`]
+		.filter(Boolean).join(" ");
+}
+
 async function dialogueView(message, signal) {
 	const { Lines: lines = [] } = await api.dialogue(message.ID, signal);
 	if (lines.length === 0)
 		return h("p", { class: "hint" }, "The SMTP dialogue of this message was not kept.");
 	const text = lines.map(({ From, Text }) => `${From === "client" ? "C" : "S"}: ${Text}`).join("\n");
 	return [
-		h("div", { class: "view-bar" }, h("span", { class: "faint" }, count(lines.length, "line")),
+		h("div", { class: "view-bar" }, h("span", { class: "faint" }, origin(message.Envelope ?? {}) || count(lines.length, "line")),
 			h("span", { class: "gap" }), button({ text: "Copy", name: "copy", onclick: () => copy(text, "Dialogue") })),
 		dialogueLines(lines),
 	];
