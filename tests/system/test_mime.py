@@ -8,6 +8,7 @@ import os
 import pytest
 
 from penstock import wait_until
+from web import Web
 from wire import Wire
 
 MIB = 1024      # KiB of RssAnon
@@ -128,3 +129,20 @@ def test_a_stop_loses_nothing_that_is_being_parsed(catch, tmp_path):
         wire.close()
     daemon.start()
     assert daemon.cli_json("status")["spool"]["messages"] >= accepted
+
+
+
+def test_tag_rules_of_the_configuration(start):
+    daemon = start(extra="""
+route "all" { via = { "inbox" } }
+http { listen = { "127.0.0.1:0" } }
+tag "Bills" { query = { "subject:invoice", "has:attachment" } }
+""")
+    with Wire(daemon.port) as wire:
+        wire.greet()
+        wire.mail("Subject: Your invoice\r\n\r\nhi\r\n")
+        wire.mail("Subject: other\r\n\r\nhi\r\n")
+        wire.mail("Subject: file\r\nContent-Disposition: attachment; filename=x\r\n\r\nhi\r\n")
+    messages = Web(daemon).json("GET", "/api/v1/messages")["messages"]
+    assert {m["Subject"]: m["Tags"] for m in messages} == {"Your invoice": ["Bills"], "other": [],
+                                                           "file": ["Bills"]}

@@ -293,13 +293,34 @@ static void bounce_address(void **state)
 	config_case_release(&c);
 }
 
+static void tags(void **state)
+{
+	struct config_case c;
+
+	(void)state;
+	config_case_refused("route \"r\" { via = { \"inbox\" } }\ntag \"Bills\" { }\n",
+	                    "t.conf:2: tag \"Bills\": query: is missing: write query = { "
+	                    "\"subject:invoice\" }, a search of the inbox");
+	config_case_refused("route \"r\" { via = { \"inbox\" } }\n"
+	                    "tag \"Bills\" {\n query = { \"a\" }\n inbox = \"qa\"\n}\n",
+	                    "t.conf:4: tag \"Bills\": inbox: there is no inbox \"qa\": write "
+	                    "inbox \"qa\" { }");
+	config_case_load(&c, "route \"r\" { via = { \"inbox\" } }\n"
+	                     "inbox \"qa\" { tag-login = true }\n"
+	                     "tag \"My bills\" { query = { \"a\", \"b\" }  inbox = \"qa\" }\n");
+	assert_int_equal(c.settings->tag_count, 1);
+	assert_string_equal(c.settings->tags[0].name, "My bills");
+	assert_string_equal(c.settings->tags[0].query.items[1], "b");
+	config_case_release(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(credentials),       cmocka_unit_test(provider_tls),
 		cmocka_unit_test(providers),         cmocka_unit_test(routes),
 		cmocka_unit_test(what_a_route_says), cmocka_unit_test(default_route),
-		cmocka_unit_test(bounce_address),
+		cmocka_unit_test(bounce_address),    cmocka_unit_test(tags),
 	};
 
 	return cmocka_run_group_tests(tests, enter, config_case_leave);

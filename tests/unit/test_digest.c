@@ -48,6 +48,29 @@ static void hashes_with_sha256(void **state)
 }
 
 /* The reference implementation's first vectors: key 00..0f, data 00..n-1. */
+/* RFC 1321 A.5 and FIPS 180, in pieces. */
+static void sums_up_pieces(void **state)
+{
+	static const unsigned char md5[] = { 0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2, 0x4f, 0xb0,
+		                             0xd6, 0x96, 0x3f, 0x7d, 0x28, 0xe1, 0x7f, 0x72 };
+	static const unsigned char sha1[] = { 0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81,
+		                              0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50,
+		                              0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d };
+	unsigned char got_md5[16], got_sha1[20], got[DIGEST_SHA256_SIZE], whole[DIGEST_SHA256_SIZE];
+	struct digest_sums *sums = digest_sums_new();
+
+	(void)state;
+	digest_sums_feed(sums, span_of_text("a"));
+	digest_sums_feed(sums, span_of_text(""));
+	digest_sums_feed(sums, span_of_text("bc"));
+	digest_sums_end(&sums, got_md5, got_sha1, got);
+	assert_null(sums);
+	digest_sha256(span_of_text("abc"), whole);
+	assert_memory_equal(got_md5, md5, sizeof(md5));
+	assert_memory_equal(got_sha1, sha1, sizeof(sha1));
+	assert_memory_equal(got, whole, sizeof(whole));
+}
+
 static void hashes_with_siphash(void **state)
 {
 	static const struct {
@@ -152,7 +175,7 @@ int main(void)
 		cmocka_unit_test(hashes_with_sha1),     cmocka_unit_test(hashes_with_sha256),
 		cmocka_unit_test(hashes_with_siphash),  cmocka_unit_test(gives_random_bytes),
 		cmocka_unit_test(encodes_base64),       cmocka_unit_test(refuses_bad_base64),
-		cmocka_unit_test(decodes_every_length),
+		cmocka_unit_test(decodes_every_length), cmocka_unit_test(sums_up_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

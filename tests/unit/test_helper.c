@@ -8,8 +8,10 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdlib.h>
 
 #include "base/helper.h"
+#include "base/memory.h"
 
 struct job {
 	struct helper_job job;
@@ -66,6 +68,35 @@ static void brings_jobs_home(void **state)
 	channel_free(&home);
 }
 
+static void work_and_free(struct helper_job *hj)
+{
+	struct job *job = (struct job *)(void *)hj;
+
+	sem_post(job->started);
+	free(job);
+}
+
+/* A job without a home belongs to its work. */
+static void some_jobs_do_not_come_home(void **state)
+{
+	struct helper *helper = helper_new("test", 2, 100);
+	sem_t worked;
+
+	(void)state;
+	sem_init(&worked, 0, 0);
+	for (int i = 0; i < 50; i++) {
+		struct job *job = memory_new(sizeof(*job));
+
+		job->job.work = work_and_free;
+		job->started = &worked;
+		assert_int_equal(helper_submit(helper, &job->job), 0);
+	}
+	helper_free(&helper);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(sem_trywait(&worked), 0);
+	sem_destroy(&worked);
+}
+
 static void refuses_above_its_bound_and_finishes_the_rest(void **state)
 {
 	int count = 0;
@@ -99,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(brings_jobs_home),
+		cmocka_unit_test(some_jobs_do_not_come_home),
 		cmocka_unit_test(refuses_above_its_bound_and_finishes_the_rest),
 	};
 
