@@ -310,10 +310,18 @@ static void get_part(struct call *call)
 	find_message(call, call->arguments[0], FIND_PAGE, part_found);
 }
 
+/* Clients parse what is said as JSON, and nothing when nothing is said. */
+static void answer_done(struct call *call)
+{
+	answer_body(call, 200, "text/json", span_of_text(""));
+}
+
 static void deleted(struct change_wait *wait)
 {
-	answer_body(wait->call, wait->removal.request.result < 0 ? 500 : 200, "text/json",
-	            span_of_text(""));
+	if (wait->removal.request.result < 0)
+		answer_empty(wait->call, 500);
+	else
+		answer_done(wait->call);
 }
 
 static void delete_found(struct call *call, uint64_t id, uint64_t sequence)
@@ -335,7 +343,7 @@ static void delete_message(struct call *call)
 static void release_found(struct call *call, uint64_t id, uint64_t sequence)
 {
 	(void)sequence;
-	release_message(call, id);
+	release_message(call, id, answer_done);
 }
 
 static void post_release(struct call *call)

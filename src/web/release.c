@@ -155,7 +155,8 @@ void releases_free(struct web *web)
 struct release {
 	struct call_job job;
 	struct deposit *deposit;
-	uint64_t id;       /* of the message that is released */
+	uint64_t id; /* of the message that is released */
+	void (*answer)(struct call *call);
 	const char *error; /* NULL: none */
 	char message_id[300];
 };
@@ -302,7 +303,7 @@ static void stored(struct deposit *d, uint64_t id, const char *why)
 		answer_text(d->call, 507, "%s", why);
 	} else {
 		remember(&d->call->web->releases, released_new(d, r->id, id));
-		answer_ok(d->call);
+		r->answer(d->call);
 	}
 	release_free(r);
 }
@@ -371,7 +372,7 @@ static int take_recipients(struct call *call, struct deposit *d)
 	return 0;
 }
 
-void release_message(struct call *call, uint64_t id)
+void release_message(struct call *call, uint64_t id, void (*answer)(struct call *call))
 {
 	struct releases *all = &call->web->releases;
 	struct deposit *d;
@@ -397,6 +398,7 @@ void release_message(struct call *call, uint64_t id)
 	r = memory_new(sizeof(*r));
 	r->deposit = d;
 	r->id = id;
+	r->answer = answer;
 	r->job.work = release_work;
 	r->job.done = release_done;
 	send_message_id(call->web, r->message_id, sizeof(r->message_id));
@@ -407,7 +409,7 @@ void release_message(struct call *call, uint64_t id)
 static void found(struct call *call, uint64_t id, uint64_t sequence)
 {
 	(void)sequence;
-	release_message(call, id);
+	release_message(call, id, answer_ok);
 }
 
 static void post_release(struct call *call)

@@ -16,8 +16,9 @@ struct releases {
 void releases_start(struct web *web);
 void releases_free(struct web *web);
 
-/* Answers a release of that message of the call's inbox; the body says to whom. */
-void release_message(struct call *call, uint64_t id);
+/* Releases that message of the call's inbox to whom the body says; answer() says that it is
+ * queued, what is wrong is said here. */
+void release_message(struct call *call, uint64_t id, void (*answer)(struct call *call));
 /* [{To, State, Reply}] of that message, the caller's; NULL: it was never released. */
 json_t *release_json(const struct web *web, uint64_t source);
 /* send.c: a Message-ID of our own, without <>. */

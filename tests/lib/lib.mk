@@ -2,6 +2,8 @@
 # What the tests share.
 EXTRA_DIST += \
 	tests/README.md \
+	tests/clients/mailhog.cjs \
+	tests/clients/mailpit.mjs \
 	tests/lib/certificates \
 	tests/lib/fault_proxy.py \
 	tests/lib/exim.py \

@@ -27,6 +27,7 @@ system_files = \
 	tests/system/test_inbox.py \
 	tests/system/test_mailcatcher.py \
 	tests/system/test_mailhog.py \
+	tests/system/test_inbox_clients.py \
 	tests/system/test_events.py \
 	tests/system/test_wait.py \
 	tests/system/test_send.py \
