@@ -9,6 +9,7 @@ lints = \
 	tests/lint/length \
 	tests/lint/listed \
 	tests/lint/options \
+	tests/lint/page \
 	tests/lint/unused
 TESTS += $(lints)
 EXTRA_DIST += $(lints) tests/lint/lint.py
