@@ -27,7 +27,8 @@ int worker_start(struct worker *worker, struct bytes *error);
 void worker_accept(struct worker *worker, size_t listener, int fd);
 /* For the next handshakes of that listener; takes the context. */
 void worker_use_tls(struct worker *worker, size_t listener, struct tls_context *tls);
-/* For what happens in its sessions from now on; the last worker that has it sends the change back. */
+/* For what happens in its sessions from now on; the last worker that has it sends the change back.
+ */
 void worker_use_faults(struct worker *worker, struct faults_change *change);
 /* Opens outbound connection `connection`; dispatcher_ready() or dispatcher_closed() follows. */
 void worker_open(struct worker *worker, uint64_t connection,
