@@ -28,6 +28,52 @@ json_t *json_text(const char *text)
 	return value;
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+}
+
+static void put_escaped(struct bytes *out, unsigned char c)
+{
+	static const char names[] = {
+		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
+	};
+
+	if (c == '"' || c == '\\')
+		bytes_printf(out, "\\%c", c);
+	else if (c < sizeof(names) && names[c] != 0)
+		bytes_printf(out, "\\%c", names[c]);
+	else
+		bytes_printf(out, "\\u%04X", c);
+}
+
+void json_put_text(struct bytes *out, const char *text)
+{
+	struct span rest = span_of_text(text);
+
+	bytes_append_char(out, '"');
+	while (rest.length > 0) {
+		size_t length = 0;
+
+		while (length < rest.length && is_plain(rest.data[length]))
+			length++;
+		bytes_append(out, rest.data, length);
+		if (length < rest.length && rest.data[length] < 0x80) {
+			put_escaped(out, rest.data[length++]);
+		} else if (length < rest.length) {
+			uint32_t code;
+			size_t octets =
+				utf8_next(span_of(rest.data + length, rest.length - length), &code);
+
+			utf8_append(out, octets == 0 ? UINT32_MAX : code);
+			length += octets == 0 ? 1 : octets;
+		}
+		rest.data += length;
+		rest.length -= length;
+	}
+	bytes_append_char(out, '"');
+}
+
 static int append(const char *data, size_t length, void *context)
 {
 	bytes_append(context, data, length);

@@ -9,6 +9,8 @@
 
 /* A JSON string; octets that are not UTF-8 become U+FFFD. NULL gives "". */
 json_t *json_text(const char *text);
+/* Appends the same string as text, with its quotes: what Jansson would write of json_text(). */
+void json_put_text(struct bytes *out, const char *text);
 /* Appends the value on one line with a newline, and releases it. */
 void json_line(struct bytes *out, json_t *value);
 

@@ -61,6 +61,9 @@ char *inbox_label(struct span text);
 
 /* Mailpit's MessageSummary. The caller releases it. */
 json_t *inbox_summary_json(const struct inbox_entry *entry, const struct summary *s);
+/* Appends the same as text, at once: a list has many. */
+void inbox_summary_text(const struct inbox_entry *entry, const struct summary *s,
+                        struct bytes *out);
 
 /* These read the spool and work: call them on helpers. */
 

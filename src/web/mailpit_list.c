@@ -75,7 +75,7 @@ static void append_entry(struct bytes *out, struct listing *l, const struct inbo
 	summary_complete(&summary, entry->id);
 	if (l->written++ > 0)
 		bytes_append_char(out, ',');
-	append_json(out, inbox_summary_json(entry, &summary));
+	inbox_summary_text(entry, &summary, out);
 	summary_release(&summary);
 }
 

@@ -43,9 +43,39 @@ static void writes_one_line(void **state)
 	bytes_release(&out);
 }
 
+/* As Jansson writes it. */
+static void put_text(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"plain",
+		"a\"b\\c/d",
+		"\b\f\n\r\t\x01\x1f\x7f",
+		"gr\xc3\xbc\xc3\x9f"
+		"e \xf0\x9f\x98\x80",
+		"\xff broken \xc3",
+		"\xed\xa0\x80 surrogate, \xc0\x80 overlong",
+		"</script>\xe2\x80\xa8",
+		NULL,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct bytes ours = { 0 }, theirs = { 0 };
+
+		json_put_text(&ours, texts[i]);
+		bytes_append_char(&ours, '\n');
+		json_line(&theirs, json_text(texts[i]));
+		assert_string_equal(bytes_text(&ours), bytes_text(&theirs));
+		bytes_release(&ours);
+		bytes_release(&theirs);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(put_text),
 		cmocka_unit_test(takes_any_octets),
 		cmocka_unit_test(writes_one_line),
 	};
