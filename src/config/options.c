@@ -48,6 +48,9 @@ static const struct override known[] = {
 	{ "print", 0, MAY_TAKE_VALUE, OVER(print) },
 	{ "save", 0, TAKES_VALUE, OVER(save) },
 	{ "spool", 0, TAKES_VALUE, OVER(spool) },
+	{ "keep", 0, TAKES_VALUE, OVER(keep) },
+	{ "max-age", 0, TAKES_VALUE, OVER(max_age) },
+	{ "max-size", 0, TAKES_VALUE, OVER(max_size) },
 	{ "exit-after", 0, TAKES_VALUE, OVER(exit_after) },
 	{ "socket", 0, TAKES_VALUE, OVER(socket) },
 	{ "faults", 0, TAKES_VALUE, OVER(faults) },
@@ -71,6 +74,7 @@ const char *overrides_usage(void)
 	       "                 [--http-certificate FILE --http-key FILE]\n"
 	       "                 [--http-token-file FILE]\n"
 	       "                 [--print[=line|headers|full|json]] [--save DIR]\n"
+	       "                 [--keep N] [--max-age DURATION] [--max-size SIZE]\n"
 	       "                 [--spool DIR|none] [--exit-after N] [--socket PATH]\n"
 	       "                 [--chaos[=TRIGGER:CODE:PERCENT,...]]\n"
 	       "                 [--faults FILE]\n"

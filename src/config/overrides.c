@@ -194,6 +194,25 @@ static void exit_after_apply(struct settings *s, const char *text, struct proble
 	s->exit_after = number;
 }
 
+/* What the inbox of --catch keeps. */
+static void keep_apply(struct settings *s, const struct overrides *over, struct problems *problems)
+{
+	const struct {
+		const char *value, *option, *argument;
+	} said[] = { { over->keep, "keep", "--keep" },
+		     { over->max_age, "max-age", "--max-age" },
+		     { over->max_size, "max-size", "--max-size" } };
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		if (said[i].value == NULL)
+			continue;
+		if (s->inbox_count == 0)
+			section_add(s, SECTION_INBOX, "default");
+		override_apply(s, SECTION_INBOX, 0, said[i].option, said[i].value, said[i].argument,
+		               problems);
+	}
+}
+
 static void mode_check(const struct settings *s, const struct overrides *over,
                        struct problems *problems)
 {
@@ -205,6 +224,9 @@ static void mode_check(const struct settings *s, const struct overrides *over,
 		problem(problems, "--print, --save and --exit-after go with --catch");
 	if (!catching && over->faults != NULL)
 		problem(problems, "--faults: goes with --catch: a relay makes no faults");
+	if (!catching && (over->keep != NULL || over->max_age != NULL || over->max_size != NULL))
+		problem(problems, "--keep, --max-age and --max-size go with --catch; in a file "
+		                  "they are options of an inbox");
 	if (over->relay == NULL && (over->rate.count > 0 || over->password_file != NULL))
 		problem(problems, "--rate and --password-file go with --relay; in a file they are "
 		                  "options of a provider");
@@ -229,8 +251,10 @@ void overrides_apply(struct settings *s, const struct overrides *over, struct pr
 		s->faults = overrides_path(over, over->faults);
 	if (over->save != NULL)
 		s->save = overrides_path(over, over->save);
-	if (s->mode == MODE_CATCH)
+	if (s->mode == MODE_CATCH) {
+		keep_apply(s, over, problems);
 		mailpit_apply(s, over, problems);
+	}
 	/* Started by hand or by a container: somebody watches. */
 	s->foreground = over->foreground || over->catch_all || over->relay != NULL;
 }

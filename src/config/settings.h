@@ -338,6 +338,7 @@ struct overrides {
 	const char *print; /* "" for a bare --print */
 	const char *save;
 	const char *spool;
+	const char *keep, *max_age, *max_size; /* of the inbox */
 	const char *exit_after;
 	const char *socket;
 	const char *chaos; /* "" for a bare --chaos */

@@ -73,3 +73,10 @@ def test_less_is_kept_after_a_reload(inbox):
         file.write(text.replace("keep = 0", "keep = 5"))
     os.kill(daemon.process.pid, signal.SIGHUP)
     wait_until(lambda: kept(daemon) == 5, "the oldest gone")
+
+
+def test_with_catch(catch):
+    daemon = catch("--keep", "4", "--max-age", "3s")
+    send(daemon, 9)
+    assert kept(daemon) == 4
+    wait_until(lambda: kept(daemon) == 0, "the old ones gone")

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config_case.h"
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -66,7 +67,11 @@ static void catches_elsewhere(void **state)
 	bytes_printf(&save, "%s/mails", here);
 	load(&c, WORDS("--catch", "--smtp", "127.0.0.1:0", "--smtps", "127.0.0.1:465", "--spool",
 	               "none", "--save", "mails", "--print", "--exit-after", "3", "--socket",
-	               "/tmp/q/ctl.sock", "-v"));
+	               "/tmp/q/ctl.sock", "-v", "--keep", "7", "--max-age", "2h", "--max-size",
+	               "3MiB"));
+	assert_true(c.settings->inbox_count == 1 && c.settings->inboxes[0].keep == 7 &&
+	            c.settings->inboxes[0].max_age_us == 2 * CLOCK_HOUR &&
+	            c.settings->inboxes[0].max_size == 3 << 20);
 	assert_int_equal(c.settings->listener_count, 3);
 	assert_int_equal(c.settings->listeners[1].tls, LISTENER_TLS_IMPLICIT);
 	assert_int_equal(c.settings->listeners[1].auth, AUTH_ANY);
@@ -214,6 +219,9 @@ static void refused(void **state)
 		  "--rate and --password-file go with --relay; in a file they are options of a "
 		  "provider" },
 		{ { "--catch", "--print=all" }, "--print: write line, headers, full or json" },
+		{ { "--relay", "smtp://mx", "--keep", "5" },
+		  "--keep, --max-age and --max-size go with --catch; in a file they are options of "
+		  "an inbox" },
 		{ { "--catch", "--exit-after", "0" },
 		  "--exit-after: write a number of messages, 1 or more" },
 		{ { "--catch", "--exit-after", "1x" },
