@@ -136,3 +136,38 @@ test("a message cannot be released without a relay", {}, async (screen) => {
 	await screen.press("f");
 	await screen.page.getByRole("dialog", { name: "Release" }).getByText("penstockd --catch --relay").waitFor();
 });
+
+test("the bell asks, and then new mail is notified of", {}, async (screen) => {
+	await screen.page.addInitScript(() => {
+		window.asked = 0;
+		window.shown = [];
+		window.Notification = class {
+			static permission = "default";
+
+			static async requestPermission() {
+				window.asked++;
+				this.permission = "granted";
+				return this.permission;
+			}
+
+			constructor(title, { body }) {
+				window.shown.push(`${title}: ${body}`);
+			}
+		};
+		Object.defineProperty(document, "hidden", { get: () => window.away === true });
+	});
+	await screen.open();
+	const bell = screen.page.getByRole("button", { name: "Desktop notifications" });
+	assert.equal(await screen.page.evaluate(() => window.asked), 0, "not before");
+	await bell.click();
+	assert.equal(await bell.getAttribute("aria-pressed"), "true");
+	await send({ subject: "Seen" });
+	await screen.shows("Seen");
+	await eventually(async () => /Seen/.test(await screen.page.locator("#spoken").textContent()), "it is said");
+	await screen.page.evaluate(() => {
+		window.away = true;
+	});
+	await send({ subject: "Unseen" });
+	await eventually(() => screen.page.evaluate(() => window.shown.length > 0), "it is shown");
+	assert.deepEqual(await screen.page.evaluate(() => [window.shown, window.asked]), [["App: Unseen"], 1]);
+});

@@ -14,7 +14,7 @@ from smarthost import Smarthost
 BROWSER = Path(os.environ["TOP_SRCDIR"], "tests/browser")
 PATIENCE = 240      # seconds for all of them on a busy machine
 
-# By what they run over: penstockd --catch, or a configuration with two inboxes and a relay.
+# By what they run over: penstockd --catch, or a configuration with two inboxes, a relay and a base path.
 CATCH = ["reading.mjs", "working.mjs", "looks.mjs", "hostile.mjs"]
 INBOXES = ["inboxes.mjs"]
 
@@ -23,7 +23,7 @@ hostname = "relay.test"
 spool {{ path = "{directory}/spool" }}
 control {{ socket = "{directory}/control.sock" }}
 listen "127.0.0.1:0" {{ }}
-http {{ listen = {{ "127.0.0.1:0" }} }}
+http {{ listen = {{ "127.0.0.1:0" }} base-path = "/a/mail" }}
 provider "sink" {{ url = "smtp+notls://127.0.0.1:{port}" }}
 provider "bills" {{ url = "inbox:billing" }}
 inbox "default" {{ release = "sink" }}
@@ -44,13 +44,13 @@ def names(files):
                 yield name
 
 
-def run(daemon, files):
+def run(daemon, files, path="/"):
     """By the name of a test: why it failed, or None."""
     [port] = re.findall(r" web on=\S+ port=(\d+)", daemon.log())
     done = subprocess.run(
         ["node", BROWSER / "run.mjs", *files], text=True, timeout=PATIENCE, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"PAGE": f"http://127.0.0.1:{port}/", "SMTP": str(daemon.port),
+        env=os.environ | {"PAGE": f"http://127.0.0.1:{port}{path}", "SMTP": str(daemon.port),
                           "HOME": daemon.directory})
     assert done.returncode == 0, done.stdout + done.stderr
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
@@ -70,7 +70,7 @@ def sorted_out(build, tmp_path_factory):
     directory = tmp_path_factory.mktemp("page")
     with Smarthost() as sink, Penstockd(build, directory, config=CONFIG.format(
             directory=directory, port=sink.port)) as daemon:
-        yield run(daemon, INBOXES)
+        yield run(daemon, INBOXES, "/a/mail/")
 
 
 @pytest.mark.parametrize("name", names(CATCH))
