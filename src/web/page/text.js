@@ -27,13 +27,13 @@ export function count(n, one, many = `${one}s`) {
 
 export function size(octets) {
 	if (octets < 1000)
-		return `${number(octets ?? 0)} B`;
+		return `${number(octets ?? 0)}\u00a0B`;
 	for (const unit of ["kB", "MB"]) {
 		octets /= 1000;
 		if (octets < 1000)
-			return `${octets < 10 ? sizes.format(octets) : number(Math.round(octets))} ${unit}`;
+			return `${octets < 10 ? sizes.format(octets) : number(Math.round(octets))}\u00a0${unit}`;
 	}
-	return `${sizes.format(octets / 1000)} GB`;
+	return `${sizes.format(octets / 1000)}\u00a0GB`;
 }
 
 const formats = {

@@ -7,7 +7,7 @@ import { complain, copy, say } from "./say.js";
 import { remember, remembered } from "./settings.js";
 
 const SAMPLES = {
-	curl: ({ host, port }) => `curl smtp://${host}:${port} --mail-from app@example.com \\
+	curl: ({ host, port }) => `curl smtp://${host}:${port} --crlf --mail-from app@example.com \\
   --mail-rcpt you@example.com --upload-file - <<END
 From: app@example.com
 To: you@example.com
