@@ -285,13 +285,25 @@ static void unparsed_text(const struct stored *m, struct bytes *out)
 	mime_part_text(&whole, &m->source, UNPARSED_TEXT_MAX, out);
 }
 
+/* Of a message that has only HTML: what it says, as in Mailpit. */
+static void text_of_html(const struct stored *m, struct bytes *out)
+{
+	struct bytes html = { 0 };
+
+	mime_index_text(&m->index, MIME_HTML, &m->source, MESSAGE_TEXT_MAX, &html);
+	mime_html_text(bytes_span(&html), out);
+	bytes_release(&html);
+}
+
 static void set_text(json_t *object, const char *key, const struct stored *m, enum mime_role role)
 {
 	struct bytes text = { 0 };
 
 	if (m->index.parsed)
 		mime_index_text(&m->index, role, &m->source, MESSAGE_TEXT_MAX, &text);
-	else if (role == MIME_TEXT && m->content <= m->facts.size)
+	if (m->index.parsed && role == MIME_TEXT && text.length == 0)
+		text_of_html(m, &text);
+	else if (!m->index.parsed && role == MIME_TEXT && m->content <= m->facts.size)
 		unparsed_text(m, &text);
 	json_object_set_new(object, key, json_text(bytes_text(&text)));
 	bytes_release(&text);

@@ -103,6 +103,20 @@ static void a_message_has_all_that_clients_ask_for(void **state)
 	assert_null(inbox_message_json(lab->reader, 2, 1));
 }
 
+/* Clients look for the words in Text, whatever the mail was made of. */
+static void html_alone_has_a_text(void **state)
+{
+	struct lab *lab = *state;
+	json_t *object;
+
+	store(lab, "Content-Type: text/html\r\n\r\n<style>p{}</style><p>Hello</p><p>you</p>");
+	object = inbox_message_json(lab->reader, 1, 1);
+	assert_non_null(object);
+	expect(object, "Text", "\"Hello\\nyou\"");
+	expect(object, "HTML", "\"<style>p{}</style><p>Hello</p><p>you</p>\"");
+	json_decref(object);
+}
+
 static void the_header_is_a_map_in_order(void **state)
 {
 	struct lab *lab = *state;
@@ -152,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_message_has_all_that_clients_ask_for, lab_setup,
 		                                lab_teardown),
+		cmocka_unit_test_setup_teardown(html_alone_has_a_text, lab_setup, lab_teardown),
 		cmocka_unit_test_setup_teardown(the_header_is_a_map_in_order, lab_setup,
 		                                lab_teardown),
 		cmocka_unit_test_setup_teardown(what_was_not_parsed_is_shown_as_it_is, lab_setup,
