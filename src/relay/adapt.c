@@ -22,8 +22,10 @@
 	4 /* times as long as it was shut: then it shuts again, or the rate is too low \
 	   */
 #define IDLE_PART   4
-#define FALL_IDLE   0.8  /* when nothing can be concluded: it was not asked all the time */
-#define MISSES_MOST 8    /* hits of a known limit, without a rest: it is another limit */
+#define FALL_IDLE   0.8 /* when nothing can be concluded: it was not asked all the time */
+#define FALL_COUNT  50  /* messages, before it is lowered again */
+#define FALLS_MOST  8   /* without a rest: it is another limit */
+#define HITS_MOST   24
 #define QUIET_AFTER 20   /* messages without a complaint */
 #define HOLD_COUNT  1000 /* messages just below the limit, before more is tried; doubles */
 #define HOLD_US     (2 * CLOCK_MIN)
@@ -110,7 +112,8 @@ static void found(struct adapt *a, double ceiling, double rate)
 	a->ceiling = ceiling;
 	a->found = rate;
 	a->changed = true;
-	a->misses = 0;
+	a->hits = a->falls = 0;
+	a->since_fall = FALL_COUNT;
 	a->far = false;
 	a->step = STEP_SMALL;
 	a->held_count = 0;
@@ -195,11 +198,12 @@ static void hit_near(struct adapt *a, int64_t now_us)
 {
 	a->held_count = 0;
 	a->held_us = now_us;
-	/* What goes on being refused is of the same window. */
-	if (now_us - a->fell_us < a->window_us)
+	/* What goes on being refused is of the same window, or of a bucket that is still empty. */
+	if (now_us - a->fell_us < a->window_us || a->since_fall < FALL_COUNT)
 		return;
 	a->fell_us = now_us;
-	a->misses++;
+	a->since_fall = 0;
+	a->falls++;
 	a->ceiling = a->rate;
 	set_rate(a, a->rate * BELOW_SHUT);
 	a->found = a->rate;
@@ -211,10 +215,10 @@ static void hit_known(struct adapt *a, int64_t now_us)
 	bool far = a->rate > a->ceiling * NEAR;
 
 	if (a->quiet >= HOLD_COUNT) {
-		a->misses = 0;
+		a->hits = a->falls = 0;
 		a->hold = a->hold < HOLD_MOST ? a->hold * 2 : a->hold;
 	}
-	if ((far && a->far) || a->misses >= MISSES_MOST) {
+	if ((far && a->far) || a->falls >= FALLS_MOST || ++a->hits >= HITS_MOST) {
 		search(a);
 		return;
 	}
@@ -317,6 +321,7 @@ void adapt_worked(struct adapt *a, int64_t now_us)
 	a->taken++;
 	a->step_count++;
 	a->held_count++;
+	a->since_fall++;
 	a->quiet++;
 	if (a->shut_us > 0 || a->step_count < STEP_COUNT || now_us - a->step_us < STEP_US ||
 	    now_us - a->step_us < a->window_us || is_holding(a, now_us))

@@ -83,9 +83,9 @@ struct adapt {
 	double next_us; /* of the next departure */
 	/* Of this cycle: how late it was asked at its beginning, and since; not asked at all. */
 	double opened_late_us, lost_us, idle_us;
-	size_t taken, step_count, held_count, quiet; /* messages since */
-	size_t second, before;                       /* of this second and the one before */
-	unsigned misses, hold;
+	size_t taken, step_count, held_count, since_fall, quiet; /* messages since */
+	size_t second, before; /* of this second and the one before */
+	unsigned hits, falls, hold;
 	bool far;     /* it last complained far beyond the ceiling */
 	bool changed; /* `found` is to be stored */
 };

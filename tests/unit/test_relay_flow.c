@@ -212,6 +212,10 @@ static void simulate(unsigned i)
 	fed = 0;
 	feed(&w, NULL);
 	world_pass(&w, warm);
+	if (policy.hidden && i % 3 == 0) { /* what was found is remembered */
+		world_crash(&w);
+		feed(&w, NULL);
+	}
 	before = policy.taken_count;
 	too_many = w.hosts[0].too_many;
 	policy.counting = true;
