@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/metric.h"
+#include "web/assets.h"
 #include "web/mailpit.h"
 
 static void set_count(json_t *object, const char *name, uint64_t count)
@@ -143,6 +144,33 @@ static void get_inboxes(struct call *call)
 	answer_json(call, 200, list);
 }
 
+/* ---- the document ----------------------------------------------------------------------- */
+
+/* With the place where the API begins, when that is not the top. */
+static void get_document(struct call *call)
+{
+	struct bytes base = { 0 }, text = { 0 };
+
+	call_url(call, "", &base);
+	for (size_t i = 0; i < page_file_count; i++) {
+		const struct page_file *file = &page_files[i];
+
+		if (strcmp(file->path, "page/openapi.json") != 0)
+			continue;
+		bytes_append_text(&text, "{");
+		if (base.length > 1) {
+			base.length--; /* its last slash */
+			bytes_append_text(&text, "\n  \"basePath\": ");
+			json_put_text(&text, bytes_text(&base));
+			bytes_append_text(&text, ",");
+		}
+		bytes_append(&text, file->data + 1, file->length - 1);
+	}
+	answer_body(call, 200, "application/json", bytes_span(&text));
+	bytes_release(&base);
+	bytes_release(&text);
+}
+
 /* ---- probes ------------------------------------------------------------------------- */
 
 static void get_live(struct call *call)
@@ -163,6 +191,7 @@ const struct way mailpit_about_ways[] = {
 	{ EVHTTP_REQ_GET, "/api/v1/info", get_info, 0 },
 	{ EVHTTP_REQ_GET, "/api/v1/webui", get_webui, 0 },
 	{ EVHTTP_REQ_GET, "/api/v1/inboxes", get_inboxes, 0 },
+	{ EVHTTP_REQ_GET, "/api/v1/swagger.json", get_document, 0 },
 	{ EVHTTP_REQ_GET, "/livez", get_live, WAY_OPEN },
 	{ EVHTTP_REQ_GET, "/readyz", get_ready, WAY_OPEN },
 	WAYS_END,

@@ -441,3 +441,42 @@ def test_inboxes_of_their_own(start, tmp_path):
         {("default", 2), ("shop", 1)}
     shop.ok("DELETE", "api/v1/messages")
     assert shop.ids() == [] and len(everything.ids()) == 2
+
+
+def test_the_document_describes_the_api(api):
+    document = api.get("api/v1/swagger.json")
+    assert document["swagger"] == "2.0" and "basePath" not in document
+    send(api.daemon, rich())
+    for path, methods in document["paths"].items():
+        place = path[1:].replace("{ID}", "latest").replace("{PartID}", "2").replace("{Tag}", "x")
+        if path in ("/api/events", "/api/v1/wait"):
+            continue
+        for method in methods:
+            if method == "get":
+                place += "?query=hello" if path == "/api/v1/search" else ""
+                status, headers, _ = api.ask("GET", place)
+                allowed = {int(code) for code in methods[method]["responses"]}
+                assert status in allowed, (path, status)
+        allow = api.ask("OPTIONS", place)[1]["Allow"]
+        assert {word.strip().lower() for word in allow.split(",")} >= set(methods), path
+
+    def references(value):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from [inner] if name == "$ref" else references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    for reference in references(document):
+        _, kind, name = reference.split("/")
+        assert name in document[kind]
+    for shape, name in [(SUMMARY, "MessageSummary"), (LIST, "MessagesSummary"), (MESSAGE, "Message"), (PART, "Part"),
+                        (INFO, "Information"), (WEBUI, "Configuration")]:
+        assert shape.keys() <= document["definitions"][name]["properties"].keys()
+
+
+def test_the_document_says_where_the_api_begins(catch):
+    daemon = catch("--http-base-path", "/mail/")
+    assert Api(daemon, "/mail").get("api/v1/swagger.json")["basePath"] == "/mail"
+    assert Api(daemon, "/mail/inbox/default").get("api/v1/swagger.json")["basePath"] == "/mail/inbox/default"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # The page of the inbox. src/web/embed makes C of it, outside of src/ because nobody wrote that.
 page_files = \
+	src/web/openapi.json \
 	src/web/page/api.js \
 	src/web/page/base.css \
 	src/web/page/changes.js \
