@@ -10,6 +10,7 @@ unit_programs += \
 	tests/unit/test_etc \
 	tests/unit/test_http_settings \
 	tests/unit/test_language \
+	tests/unit/test_mailpit_names \
 	tests/unit/test_options \
 	tests/unit/test_overrides \
 	tests/unit/test_parse \
@@ -25,6 +26,7 @@ unit_programs += \
 tests_unit_test_check_SOURCES = tests/unit/test_check.c $(config_case)
 tests_unit_test_check_credentials_SOURCES = tests/unit/test_check_credentials.c $(config_case)
 tests_unit_test_check_routes_SOURCES = tests/unit/test_check_routes.c $(config_case)
+tests_unit_test_mailpit_names_SOURCES = tests/unit/test_mailpit_names.c $(config_case)
 tests_unit_test_overrides_SOURCES = tests/unit/test_overrides.c $(config_case)
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c $(config_case)
 tests_unit_test_presets_SOURCES = tests/unit/test_presets.c $(config_case)
