@@ -19,6 +19,7 @@ struct view_job {
 	struct call_job job;
 	uint64_t sequence;
 	bool html, embed;
+	bool remote; /* what is elsewhere may be loaded */
 	bool unread;
 	char *prefix; /* URL of its parts */
 	char *suffix; /* what they are asked with */
@@ -110,7 +111,10 @@ static void make_html(struct view_job *job, const json_t *message)
 	link_parts(job, message, span_of_text(html), &linked);
 	if (job->embed)
 		open_apart(bytes_span(&linked), &apart);
-	quiet_html(&job->text, bytes_span(job->embed ? &apart : &linked));
+	if (job->remote)
+		bytes_append_span(&job->text, bytes_span(job->embed ? &apart : &linked));
+	else
+		quiet_html(&job->text, bytes_span(job->embed ? &apart : &linked));
 	bytes_release(&linked);
 	bytes_release(&apart);
 }
@@ -138,10 +142,15 @@ static void view_work(struct call_job *call_job)
 
 /* ---- the answer -------------------------------------------------------------------- */
 
-static void policy_headers(struct call *call)
+static bool wants_remote(const struct call *call)
 {
 	const char *remote = call_query(call, "remote");
-	bool allowed = remote != NULL && (strcmp(remote, "1") == 0 || strcmp(remote, "true") == 0);
+
+	return remote != NULL && (strcmp(remote, "1") == 0 || strcmp(remote, "true") == 0);
+}
+
+static void policy_headers(struct call *call, bool allowed)
+{
 	struct bytes policy = { 0 };
 
 	bytes_printf(&policy,
@@ -159,7 +168,7 @@ static void policy_headers(struct call *call)
 static void view_send(struct call *call, struct view_job *job)
 {
 	if (job->html)
-		policy_headers(call);
+		policy_headers(call, job->remote);
 	if (job->html && job->text.length == 0)
 		answer_text(call, 404, "This message does not contain a HTML part");
 	else
@@ -222,6 +231,7 @@ static void view_start(struct call *call, uint64_t id, uint64_t sequence, bool h
 	job->sequence = sequence;
 	job->html = html;
 	job->embed = embed != NULL && strcmp(embed, "1") == 0;
+	job->remote = wants_remote(call);
 	part_url(call, job, id);
 	job->job.work = view_work;
 	job->job.done = view_done;

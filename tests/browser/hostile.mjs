@@ -180,15 +180,16 @@ test("hostile: mails and files opened by themselves", {}, async (screen, context
 	assert.deepEqual(watch.seen, []);
 });
 
-test("remote images are loaded when one asks", {}, async (screen, context) => {
+test("remote images and styles are loaded when one asks", {}, async (screen, context) => {
 	const watch = new Watch(), away = `http://127.0.0.1:${elsewhere.address().port}`;
 	await watch.start(context);
-	await send({ subject: "Pictures", html: `<img src="${away}/1.gif"><script>${RUN}</script><p>Words</p>` });
+	await send({ subject: "Pictures", html: `<link rel=stylesheet href="${away}/a.css"><img src="${away}/1.gif"><script>${RUN}</script><p>Words</p>` });
 	await screen.open();
 	await screen.read("Pictures");
 	await screen.frame.getByText("Words").waitFor();
 	assert.deepEqual(watch.seen, []);
 	await screen.page.getByRole("button", { name: "Load images" }).click();
-	await eventually(() => watch.seen.length >= 2, "the picture is asked for");
-	assert.deepEqual(watch.seen.filter((what) => !/a connection/.test(what)), [": asked for /1.gif"]);
+	await eventually(() => watch.seen.filter((what) => !/a connection/.test(what)).length >= 2, "they are asked for");
+	assert.deepEqual(watch.seen.filter((what) => !/a connection/.test(what)).sort(),
+		[": asked for /1.gif", ": asked for /a.css"]);
 });
