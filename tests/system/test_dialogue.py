@@ -148,10 +148,13 @@ def test_only_the_newest_are_kept_however_many_fail(catch):
         with Wire(daemon.port) as wire:
             wire.greet()
             wire.say(f"FOO {n}")
-    wait_until(lambda: any(line["Text"] == "FOO 119" for line in sessions(daemon)[0]["Lines"]), "the last one")
-    kept = sessions(daemon)
-    assert len(kept) == 100
-    assert any(line["Text"] == "FOO 20" for line in kept[-1]["Lines"])
+
+    def numbers():
+        return [int(line["Text"].split()[1]) for session in sessions(daemon) for line in session["Lines"]
+                if line["Text"].startswith("FOO ")]
+    wait_until(lambda: len(numbers()) == 100 and 119 in numbers(), "the last one")
+    # Workers tell of those that end at the same time in any order.
+    assert min(numbers()) >= 15 and numbers()[0] >= 115
 
 
 def test_a_relay_keeps_none(start, sink):
