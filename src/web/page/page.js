@@ -29,6 +29,7 @@ import { nothingFound, welcome } from "./welcome.js";
 // Who holds j down passes many messages; each would be marked as read.
 const OPEN_PAUSE_MS = 140;
 const SIDE_PAUSE_MS = 500;
+const FAILED_AGAIN_MS = 4000;
 // More than this is deleted only after a question.
 const ASK_FROM = 10;
 
@@ -40,6 +41,7 @@ let failedSessions = 0;
 let version = null;
 let openTimer = null;
 let sideTimer = null;
+let failedTimer = null;
 let pickedLast = -1;        // where a range of picks begins
 
 const messages = new Messages();
@@ -118,6 +120,15 @@ async function loadSide() {
 async function countFailed() {
 	failedSessions = (await api.sessions().catch(() => [])).length;
 	showState();
+}
+
+// A refusal is told at once, but its session is kept when it ends.
+function countFailedSoon() {
+	clearTimeout(failedTimer);
+	failedTimer = setTimeout(() => {
+		countFailed();
+		failedTimer = setTimeout(countFailed, FAILED_AGAIN_MS);
+	}, SIDE_PAUSE_MS);
 }
 
 function sideSoon() {
@@ -482,7 +493,7 @@ function listen() {
 	events.addEventListener("mail-error", ({ detail }) => {
 		if (detail?.Message)
 			complain(`SMTP: ${detail.Message}`);
-		countFailed();
+		countFailedSoon();
 	});
 }
 
