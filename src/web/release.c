@@ -154,6 +154,7 @@ void releases_free(struct web *web)
 
 struct release {
 	struct call_job job;
+	struct web *web; /* the call ends first */
 	struct deposit *deposit;
 	uint64_t id; /* of the message that is released */
 	void (*answer)(struct call *call);
@@ -163,7 +164,7 @@ struct release {
 
 static void release_free(struct release *r)
 {
-	r->job.call->web->releases.running--;
+	r->web->releases.running--;
 	deposit_free(&r->deposit);
 	free(r);
 }
@@ -396,6 +397,7 @@ void release_message(struct call *call, uint64_t id, void (*answer)(struct call 
 	d->route = route;
 	d->done = stored;
 	r = memory_new(sizeof(*r));
+	r->web = call->web;
 	r->deposit = d;
 	r->id = id;
 	r->answer = answer;
