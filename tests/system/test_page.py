@@ -12,7 +12,7 @@ from penstock import Penstockd
 from smarthost import Smarthost
 
 BROWSER = Path(os.environ["TOP_SRCDIR"], "tests/browser")
-PATIENCE = 240      # seconds for all of them on a busy machine
+PATIENCE = 480      # seconds for all of them on a busy machine, with a sanitizer
 
 # By what they run over: penstockd --catch, or a configuration with two inboxes, a relay and a base path.
 CATCH = ["reading.mjs", "working.mjs", "looks.mjs", "hostile.mjs"]
