@@ -69,7 +69,8 @@ json_t *call_member(json_t *object, const char *name)
 	return found;
 }
 
-struct span call_content(struct call *call)
+/* What was sent as the body, whole; valid as long as the request. */
+static struct span call_content(struct call *call)
 {
 	struct evbuffer *buffer;
 

@@ -85,8 +85,6 @@ int64_t call_query_number(const struct call *call, const char *name, int64_t min
                           int64_t fallback);
 /* A member of an object, its name compared without case, as Go does. NULL: not there. */
 json_t *call_member(json_t *object, const char *name);
-/* What was sent as the body, whole; valid as long as the call. */
-struct span call_content(struct call *call);
 const char *call_header(const struct call *call, const char *name); /* of the request */
 /* URL of a path such as "view/ID", with the base path and the inbox in front. */
 void call_url(const struct call *call, const char *path, struct bytes *out);

@@ -47,8 +47,8 @@ def throw(daemon, data):
         try:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        except OSError:
+            pass        # sent away in the middle
         return read_all(client)
 
 
