@@ -210,12 +210,13 @@ static void view_done(struct call_job *call_job)
 static void part_url(struct call *call, struct view_job *job, uint64_t id)
 {
 	struct bytes path = { 0 }, url = { 0 }, suffix = { 0 };
-	char text[ID_TEXT_SIZE];
+	char text[ID_TEXT_SIZE], key[VIEW_KEY_SIZE];
 
 	id_format(id, text);
 	bytes_printf(&path, "api/v1/message/%s/part/", text);
 	call_url(call, bytes_text(&path), &url);
-	bytes_printf(&suffix, "?key=%s", call->web->view_key);
+	view_key_of(call->web, span_of_text(text), key);
+	bytes_printf(&suffix, "?key=%s", key);
 	job->prefix = memory_text(bytes_text(&url));
 	job->suffix = memory_text(bytes_text(&suffix));
 	bytes_release(&path);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/digest.h"
 #include "base/list.h"
 #include "net/loop.h"
 #include "web/guard.h"
@@ -49,7 +50,8 @@ struct web {
 	struct reader *reader;
 	struct face control, tcp;
 	struct guard guard;
-	char view_key[33]; /* mail's own pages ask for their pictures with it */
+	unsigned char
+		view_key[DIGEST_KEY_SIZE]; /* of the keys with which mail asks for its pictures */
 	pthread_t thread;
 	bool running, stopping;
 	int64_t started_us;  /* monotonic */
@@ -97,6 +99,9 @@ void clients_start(struct web *web);
 /* ---- router.c ----------------------------------------------------------------------- */
 
 void router_request(struct evhttp_request *request, void *context); /* of evhttp; context: a face */
+/* The key in the URLs of a message's parts, for the page of that mail alone. */
+#define VIEW_KEY_SIZE 33 /* with the NUL */
+void view_key_of(const struct web *web, struct span id, char key[VIEW_KEY_SIZE]);
 bool call_has_view_key(const struct call *call);
 /* After the login: checks the body, then runs the way. */
 void router_run(struct call *call);

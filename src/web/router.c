@@ -12,6 +12,7 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -124,13 +125,45 @@ static bool body_is_clear(struct evhttp_request *request, struct evkeyvalq *head
 	return !head || length == NULL || strcmp(length, "0") == 0;
 }
 
-/* A page of mail has no origin: to its pictures it is a stranger, but for the key. */
+void view_key_of(const struct web *web, struct span id, char key[VIEW_KEY_SIZE])
+{
+	unsigned char digest[DIGEST_SHA256_SIZE];
+
+	digest_hmac_sha256(web->view_key, id, digest);
+	for (size_t i = 0; i < (VIEW_KEY_SIZE - 1) / 2; i++)
+		snprintf(key + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* The ID in the path of a part, as mailpit_view.c writes it; empty: it is no such path. */
+static struct span part_owner(const struct call *call)
+{
+	static const char before[] = "/api/v1/message/", after[] = "/part/";
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(call->request));
+	const char *id = path == NULL ? NULL : strstr(path, before);
+	size_t length;
+
+	if (id == NULL)
+		return span_of(NULL, 0);
+	id += sizeof(before) - 1;
+	length = strcspn(id, "/");
+	return strncmp(id + length, after, sizeof(after) - 1) == 0 ? span_of(id, length)
+	                                                           : span_of(NULL, 0);
+}
+
+/* A page of mail has no origin: to its pictures it is a stranger, but for the key. What it can make
+ * known by its styles is good for its own parts, which its sender has. */
 bool call_has_view_key(const struct call *call)
 {
 	const char *key = call_query(call, "key");
+	char expected[VIEW_KEY_SIZE];
+	struct span id;
 
-	return key != NULL && strlen(key) == sizeof(call->web->view_key) - 1 &&
-	       digest_equal(key, call->web->view_key, strlen(key));
+	if (call->request == NULL || call->method != EVHTTP_REQ_GET || key == NULL ||
+	    strlen(key) != VIEW_KEY_SIZE - 1)
+		return false;
+	id = part_owner(call);
+	view_key_of(call->web, id, expected);
+	return id.length > 0 && digest_equal(key, expected, VIEW_KEY_SIZE - 1);
 }
 
 static enum guard_verdict guard_request(const struct call *call, struct evkeyvalq *headers)
@@ -147,7 +180,7 @@ static enum guard_verdict guard_request(const struct call *call, struct evkeyval
 		.host_repeated =
 			header_count(headers, "Host") > 1 || header_count(headers, "Origin") > 1,
 		.old = request->major == 1 && request->minor == 0,
-		.keyed = call->method == EVHTTP_REQ_GET && call_has_view_key(call),
+		.keyed = call_has_view_key(call),
 	};
 
 	return guard_check(&call->web->guard, &facts);
@@ -197,7 +230,8 @@ static void cross_origin_headers(struct call *call)
 {
 	const char *origin = call_header(call, "Origin");
 
-	if (origin == NULL)
+	/* "null" is everybody's. */
+	if (origin == NULL || (strcmp(origin, "null") == 0 && !call->web->guard.any_host))
 		return;
 	answer_header(call, "Access-Control-Allow-Origin", origin);
 	answer_header(call, "Access-Control-Allow-Methods", "GET, POST, DELETE, PUT, OPTIONS");

@@ -79,21 +79,12 @@ static int token_read(struct web *web, const char *file, struct bytes *error)
 	return 0;
 }
 
-static void view_key_make(struct web *web)
-{
-	unsigned char octets[16];
-
-	digest_random(octets, sizeof(octets));
-	for (size_t i = 0; i < sizeof(octets); i++)
-		snprintf(web->view_key + 2 * i, 3, "%02x", octets[i]);
-}
-
 static int serve(struct web *web, struct bytes *error)
 {
 	const struct http_settings *http = &web->options.settings->http;
 
 	guard_init(&web->guard, web->options.settings);
-	view_key_make(web);
+	digest_random(web->view_key, sizeof(web->view_key));
 	if (http->auth_file != NULL)
 		web->auth = auth_new(http->auth_file);
 	if (http->token_file != NULL && token_read(web, http->token_file, error) < 0)

@@ -175,6 +175,29 @@ def test_what_a_stranger_s_page_shows_in_place(catch):
     assert ask(daemon, "/", headers="Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n")[0] == 200
 
 
+def test_the_key_of_a_mail_s_pictures(catch):
+    """Its page has no origin; with its key it may ask for its own parts, and nothing else."""
+    daemon = catch()
+    picture = ("--b\r\nContent-Type: text/html\r\n\r\n<img src='cid:x@y'>\r\n--b\r\nContent-Type: image/png\r\n"
+               "Content-ID: <x@y>\r\nContent-Disposition: inline; filename=x.png\r\n\r\nabc\r\n--b--\r\n")
+    for subject in "one", "two":
+        send(daemon, letter(subject, picture, "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n"))
+    urls = [re.search(rb"src='([^']*)'", ask(daemon, f"/view/latest.html?query=subject:{subject}")[2])[1].decode()
+            for subject in ("one", "two")]
+    path, key = urls[0].split("?")
+    for stranger in ("Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"):
+        status, fields, body = ask(daemon, urls[0], headers=stranger)
+        assert (status, body) == (200, b"abc")
+        assert fields["cross-origin-resource-policy"] == ["cross-origin"] and "access-control-allow-origin" not in fields
+        for other in [urls[1].split("?")[0], path.replace("/part/2", "/raw"), path.replace("/part/2", ""),
+                      "/api/v1/messages", "/api/v1/message/latest/part/2", "/view/latest.html", "/",
+                      path.replace("/api/", "/api/v1/message/x/part/../../../../../api/")]:
+            assert ask(daemon, f"{other}?{key}", headers=stranger)[0] == 403, other
+        assert ask(daemon, f"{path}?{key[:-1]}", headers=stranger)[0] == 403
+        assert ask(daemon, urls[0], "DELETE", headers=stranger)[0] == 403
+    assert ask(daemon, urls[0], headers="Origin: http://evil.test\r\n")[0] == 403
+
+
 def test_every_answer_guards(catch):
     daemon = catch()
     send(daemon, letter())
