@@ -257,6 +257,15 @@ int client_ask(struct client *c, const char *method, const char *path, json_t **
 	return status;
 }
 
+/* The web side says in plain words what is wrong. */
+static int web_refused(struct bytes *words, long http)
+{
+	fputs("penstock: ", stderr);
+	text_print(stderr, bytes_text(words));
+	fputc('\n', stderr);
+	return status_of_http(http);
+}
+
 int client_web(struct client *c, const char *method, const char *path, const char *body,
                struct bytes *answer_r)
 {
@@ -266,12 +275,8 @@ int client_web(struct client *c, const char *method, const char *path, const cha
 	c->body = body;
 	status = perform(c, method, path, collect, answer_r, &http);
 	c->body = NULL;
-	if (status == EX_OK && http / 100 != 2) {
-		status = status_of_http(http);
-		fputs("penstock: ", stderr);
-		text_print(stderr, bytes_text(answer_r));
-		fputc('\n', stderr);
-	}
+	if (status == EX_OK && http / 100 != 2)
+		status = web_refused(answer_r, http);
 	return status;
 }
 
@@ -282,7 +287,9 @@ int client_copy(struct client *c, const char *path, FILE *out)
 	long http = 0;
 	int status = perform(c, "GET", path, copy_out, &copy, &http);
 
-	if (status == EX_OK && http != 200) {
+	if (status == EX_OK && http != 200 && *path == '/') {
+		status = web_refused(&copy.error, http);
+	} else if (status == EX_OK && http != 200) {
 		status = parse_answer(&copy.error, http, &value);
 		json_decref(value);
 	}

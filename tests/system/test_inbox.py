@@ -39,12 +39,14 @@ def test_looking_at_an_inbox(daemon):
 
 
 @pytest.mark.parametrize("words, status", [
-    (["show", "../../etc/passwd"], 64), (["delete", "x"], 64), (["show", "0000000000000"], 66), (["show"], 64),
+    (["show", "../../etc/passwd"], 64), (["delete", "x"], 64), (["show", "0000000000000"], 66), (["cat", "0000000000000"], 66),
+    (["show"], 64),
     (["count", "x"], 64), (["nonsense"], 64), ([], 64), (["-i", "none", "list"], 66), (["delete"], 64)])
 def test_what_is_wrong(daemon, words, status):
     deliver(daemon)
     run = daemon.cli("inbox", *words, check=False)
     assert run.returncode == status and run.stderr and len(Web(daemon).ids()) == 1
+    assert b"JSON" not in run.stderr
 
 
 def test_an_inbox_goes_to_a_directory_and_back(daemon, tmp_path):
