@@ -106,7 +106,7 @@ static int rule_parse(struct fault *f, json_t *object, struct bytes *error)
 	return problem == NULL ? 0 : -1;
 }
 
-void fault_rules_release(struct fault_rules *rules)
+static void fault_rules_release(struct fault_rules *rules)
 {
 	for (size_t i = 0; i < rules->count; i++)
 		fault_release(&rules->items[i]);

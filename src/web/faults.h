@@ -14,7 +14,6 @@ struct fault_rules {
 };
 /* A list of rules, or one. 0, or -1 with *error for the asker. */
 int fault_rules_parse(struct fault_rules *rules_r, json_t *body, struct bytes *error);
-void fault_rules_release(struct fault_rules *rules);
 json_t *fault_rules_describe(const struct faults *faults); /* NULL: none */
 
 /* Mailpit's ChaosTriggers. */
