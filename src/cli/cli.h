@@ -76,6 +76,7 @@ struct submission {
 /* EX_OK with the daemon's last reply text in *reply_r; else a status of sysexits.h, with the reason
  * in *reply_r: EX_TEMPFAIL when there is no daemon or it said 4yz,
  * EX_NOUSER/EX_DATAERR/EX_UNAVAILABLE for 5yz. */
+/* smtp_path: of a Unix socket, or HOST:PORT. */
 int submit(const char *smtp_path, const struct submission *submission, struct bytes *reply_r);
 /* Appends the address, a bare name with the daemon's hostname: others do not know our names. */
 void submit_qualify(const char *smtp_path, const char *address, struct bytes *out);
@@ -124,6 +125,7 @@ struct sendmail_options {
 	bool dots_are_text; /* -i, -oi */
 	const char *sender; /* -f, -r; NULL: not given */
 	const char *name;   /* -F; NULL: not given */
+	const char *smtp;   /* -S, as mailpit's: HOST:PORT or unix:PATH; NULL: our own daemon */
 	char **recipients;
 	size_t count;
 };

@@ -57,6 +57,8 @@ static char *sender_of(const struct sendmail_options *s)
 {
 	size_t length;
 
+	if (s->sender == NULL && getenv("MP_SENDMAIL_FROM") != NULL)
+		return memory_text(getenv("MP_SENDMAIL_FROM"));
 	if (s->sender == NULL)
 		return user_name();
 	length = strlen(s->sender);
@@ -114,6 +116,26 @@ static int hand_over(const char *smtp_path, const struct sendmail_options *s, co
 	return rc;
 }
 
+/* Where to: what is said, what Mailpit's variable says, our own daemon. */
+static int smtp_of(const struct cli *cli, const struct sendmail_options *s, struct bytes *path)
+{
+	const char *said = s->smtp != NULL ? s->smtp : getenv("MP_SENDMAIL_SMTP_ADDR");
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-_:[]";
+
+	if (said == NULL || *said == '\0')
+		return client_smtp_path(cli, path);
+	if (strncmp(said, "unix:/", 6) == 0) {
+		bytes_append_text(path, said + 5);
+		return EX_OK;
+	}
+	bytes_append_text(path, said);
+	if (strspn(said, allowed) == strlen(said))
+		return EX_OK;
+	fputs("sendmail: write HOST:PORT or unix:PATH for the place to send to\n", stderr);
+	return EX_USAGE;
+}
+
 static int send_message(const struct cli *cli, struct sendmail_options *s)
 {
 	struct bytes draft = { 0 }, path = { 0 }, error = { 0 };
@@ -129,7 +151,7 @@ static int send_message(const struct cli *cli, struct sendmail_options *s)
 		rc = check_addresses(s, sender, arguments);
 	}
 	if (rc == EX_OK)
-		rc = client_smtp_path(cli, &path);
+		rc = smtp_of(cli, s, &path);
 	if (rc == EX_OK)
 		rc = hand_over(bytes_text(&path), s, sender, bytes_span(&draft));
 	bytes_release(&draft);

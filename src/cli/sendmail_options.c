@@ -13,7 +13,7 @@
 #include "mail/header.h"
 
 /* Others have theirs attached or none: "-oi", "-oem", "-em", "-q15m", "-d". */
-static const char with_value[] = "ABCFLNORVXbfhpr";
+static const char with_value[] = "ABCFLNORSVXbfhpr";
 static const char without_value[] = "GIUimnstvx";
 
 static void add_recipient(void *context, const char *name, const char *address)
@@ -67,6 +67,9 @@ static int option_set(struct sendmail_options *o, char letter, const char *value
 	case 'F':
 		o->name = value;
 		break;
+	case 'S':
+		o->smtp = value;
+		break;
 	case 'i':
 		o->dots_are_text = true;
 		break;
@@ -110,6 +113,32 @@ static int take_word(struct sendmail_options *o, const char *word, char ***next_
 	return 0;
 }
 
+/* Those of mailpit sendmail and mhsendmail that change something; the rest is read over. */
+static int take_long(struct sendmail_options *o, const char *word, char ***next_r,
+                     struct bytes *error)
+{
+	static const struct {
+		const char *name;
+		char letter;
+	} names[] = { { "--smtp-addr", 'S' }, { "--from", 'f' } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t length = strlen(names[i].name);
+		const char *value = word + length + 1;
+
+		if (strncmp(word, names[i].name, length) != 0 ||
+		    (word[length] != '\0' && word[length] != '='))
+			continue;
+		if (word[length] == '\0' && (value = **next_r) == NULL) {
+			bytes_printf(error, "%s needs a value", word);
+			return -1;
+		}
+		*next_r += word[length] == '\0';
+		return option_set(o, names[i].letter, value, error);
+	}
+	return 0;
+}
+
 static void mode_of_name(struct sendmail_options *o, const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -133,7 +162,7 @@ int sendmail_options_parse(struct sendmail_options *o, int argc, char **argv, st
 
 		if (strcmp(word, "--") == 0)
 			break;
-		if (take_word(o, word, &next, error) < 0)
+		if ((word[1] == '-' ? take_long : take_word)(o, word, &next, error) < 0)
 			return -1;
 	}
 	for (; *next != NULL; next++)

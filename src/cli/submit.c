@@ -72,7 +72,7 @@ int submit(const char *smtp_path, const struct submission *submission, struct by
 {
 	struct upload upload = { submission->message, reply_r };
 	struct curl_slist *recipients = NULL;
-	struct bytes sender = { 0 };
+	struct bytes sender = { 0 }, url = { 0 };
 	CURL *curl = curl_easy_init();
 	CURLcode rc;
 	long code = 0;
@@ -85,8 +85,10 @@ int submit(const char *smtp_path, const struct submission *submission, struct by
 		recipients = curl_slist_append(recipients, bytes_text(&to));
 		bytes_release(&to);
 	}
-	curl_easy_setopt(curl, CURLOPT_URL, "smtp://localhost/localhost");
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, smtp_path);
+	if (*smtp_path == '/')
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, smtp_path);
+	bytes_printf(&url, "smtp://%s/localhost", *smtp_path == '/' ? "localhost" : smtp_path);
+	curl_easy_setopt(curl, CURLOPT_URL, bytes_text(&url));
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECS);
@@ -103,6 +105,7 @@ int submit(const char *smtp_path, const struct submission *submission, struct by
 	curl_easy_cleanup(curl);
 	curl_slist_free_all(recipients);
 	bytes_release(&sender);
+	bytes_release(&url);
 	return status_of(rc, code, reply_r);
 }
 

@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -104,3 +105,20 @@ def test_variables_of_mailpit(start, tmp_path):
     assert (tmp_path / "mailpit.db.penstock").is_dir()
     assert daemon.has_line("MP_POP3_BIND_ADDR: are not supported, and ignored")
     assert not daemon.has_line("MP_DEMO_MODE|MP_OTHERS|MP_SMTP_AUTH")
+
+
+@pytest.mark.parametrize("words, variables", [
+    (["-S", "{address}", "-t", "-i"], {}), (["--smtp-addr={address}", "-t"], {}),
+    (["--smtp-addr", "{address}", "--from", "me@example.com", "-i", "you@example.org"], {}),
+    (["-t"], {"MP_SENDMAIL_SMTP_ADDR": "{address}", "MP_SENDMAIL_FROM": "me@example.com"})])
+def test_sendmail_as_that_of_mailpit(daemon, words, variables):
+    """To a host and a port, as in containers."""
+    address = f"127.0.0.1:{daemon.port}"
+    words = [word.format(address=address) for word in words]
+    if not variables and "--from" not in words:
+        words = ["-f", "me@example.com", *words]
+    environment = {k: v.format(address=address) for k, v in variables.items()}
+    subprocess.run([daemon.command, "sendmail", *words], env=os.environ | environment, check=True, timeout=60,
+                   input=b"To: you@example.org\nSubject: wrapped\n\nhello\n")
+    message = Web(daemon).json("GET", "/api/v1/message/latest")
+    assert message["ReturnPath"] == "me@example.com" and message["To"][0]["Address"] == "you@example.org"
