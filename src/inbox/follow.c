@@ -29,9 +29,19 @@ struct follower {
 	uint64_t sequence; /* the last entry that was handled */
 	uint64_t handled;  /* entries since the start, those that retention took included */
 	bool stopping;
-	bool showing;     /* until stdout closes */
+	bool showing; /* until stdout closes */
+	bool colour;
 	bool save_failed; /* said once for a run of failures */
 };
+
+/* no-color.org; a terminal that calls itself dumb has none. */
+static bool wants_colour(void)
+{
+	const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (none == NULL || *none == '\0') && terminal != NULL &&
+	       strcmp(terminal, "dumb") != 0;
+}
 
 /* stdout closed, or took nothing when the daemon stops. */
 static void show(struct follower *f, struct bytes *text)
@@ -112,7 +122,7 @@ static void entry_handled(struct follower *f, uint64_t sequence)
 /* Handles the next entry. false: there is none, or it has to wait. *wait_r says which. */
 static bool follow_one(struct follower *f, bool *wait_r)
 {
-	struct entry entry = { .reader = f->reader };
+	struct entry entry = { .reader = f->reader, .colour = f->colour };
 	struct bytes record = { 0 };
 	bool handled = true, there;
 
@@ -205,6 +215,7 @@ int follower_start(struct follower **follower_r, const struct follower_options *
 	f->options = *options;
 	f->save = options->save == NULL ? NULL : memory_text(options->save);
 	f->showing = true;
+	f->colour = wants_colour();
 	f->channel = channel_new(f);
 	f->reader = reader_new(options->spool);
 	f->sequence = reader_inbox_last(f->reader, options->inbox); /* older ones are no news */

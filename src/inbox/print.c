@@ -111,6 +111,18 @@ static void print_recipients(const struct summary *s, struct bytes *out)
 		bytes_printf(out, " and %zu more", s->recipient_count - RECIPIENTS_SHOWN);
 }
 
+/* ECMA-48, and only for a terminal: in a file or a pipe they would be in the way. */
+#define BOLD  "\x1b[1m"
+#define DIM   "\x1b[2m"
+#define NAME  "\x1b[36m" /* cyan: readable on dark and on light */
+#define PLAIN "\x1b[0m"
+
+static void paint(const struct entry *entry, const char *code, struct bytes *out)
+{
+	if (entry->colour)
+		bytes_append_text(out, code);
+}
+
 /* What has a width of its own comes first, so that columns stay below each other. */
 static void print_line(const struct entry *entry, struct bytes *out)
 {
@@ -122,24 +134,51 @@ static void print_line(const struct entry *entry, struct bytes *out)
 	localtime_r(&seconds, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
 	id_format(entry->id, id);
+	paint(entry, DIM, out);
 	bytes_printf(out, "%s  %s", date, id);
 	print_size(out, s->size);
+	paint(entry, PLAIN, out);
 	bytes_append_text(out, "  ");
 	print_path(out, s->sender);
 	bytes_append_text(out, " ->");
 	print_recipients(s, out);
 	bytes_append_text(out, "  ");
+	paint(entry, BOLD, out);
 	print_text(out, s->subject[0] != '\0' ? s->subject : "(no subject)");
+	paint(entry, PLAIN, out);
 	bytes_append_char(out, '\n');
+}
+
+/* A header section, the names of its fields apart from what they say. */
+static void print_header(const struct entry *entry, struct span header, struct bytes *out)
+{
+	struct header_reader r = header_reader(header);
+	struct header_field field;
+	const unsigned char *at = header.data, *end = at + header.length;
+
+	while (entry->colour && header_next(&r, &field)) {
+		print_safe(out, span_of(at, (size_t)((const unsigned char *)field.name.data - at)));
+		paint(entry, NAME, out);
+		print_safe(out, field.name);
+		paint(entry, PLAIN, out);
+		at = (const unsigned char *)field.name.data + field.name.length;
+		print_safe(out, span_of(at, (size_t)((const unsigned char *)field.whole.data +
+		                                     field.whole.length - at)));
+		at = (const unsigned char *)field.whole.data + field.whole.length;
+	}
+	print_safe(out, span_of(at, (size_t)(end - at)));
 }
 
 static void print_message(const struct entry *entry, bool whole, struct bytes *out)
 {
 	struct bytes message = { 0 };
 	struct span shown;
+	size_t header;
 
 	print_line(entry, out);
+	paint(entry, DIM, out);
 	bytes_append_text(out, RULE);
+	paint(entry, PLAIN, out);
 	if (entry_read(entry, whole ? PRINT_MAX : HEADER_MAX, &message) < 0)
 		bytes_append_text(out, "(the message is no longer in the inbox)\n");
 	shown = bytes_span(&message);
@@ -148,7 +187,9 @@ static void print_message(const struct entry *entry, bool whole, struct bytes *o
 	if (!whole && shown.length >= 4 &&
 	    memcmp(shown.data + shown.length - 4, "\r\n\r\n", 4) == 0)
 		shown.length -= 2; /* one empty line behind is enough */
-	print_safe(out, shown);
+	header = header_length(shown) < shown.length ? header_length(shown) : shown.length;
+	print_header(entry, span_of(shown.data, header), out);
+	print_safe(out, span_of((const unsigned char *)shown.data + header, shown.length - header));
 	if (whole && entry->facts.size > PRINT_MAX)
 		bytes_append_text(out, "\n(cut; the inbox has the whole message)");
 	if (shown.length > 0 && shown.data[shown.length - 1] != '\n')

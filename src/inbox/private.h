@@ -15,6 +15,7 @@ struct entry {
 	struct summary summary;
 	struct message_facts facts;
 	struct reader *reader;
+	bool colour; /* what shows it is a terminal */
 };
 
 void summary_address_release(struct summary_address *a);

@@ -91,6 +91,22 @@ def test_a_message_cannot_speak_to_the_terminal(catch, mode):
     assert not any(ord(c) < 0x20 and c not in "\n\t" or 0x7f <= ord(c) < 0xa0 for c in text)
 
 
+@pytest.mark.parametrize("environment, colours", [
+    ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_colours_unless_it_says_no(catch, environment, colours):
+    ours, theirs = os.openpty()
+    daemon = catch("--print=headers", stdout=theirs, environment=environment)
+    os.close(theirs)
+    send(daemon, "Subject: \x1b[31mred\r\n folded\r\nX-Y: z\r\n\r\nhi\r\n")
+    text = b""
+    while b"X-Y" not in text:
+        text += os.read(ours, 4096)
+    assert (b"\x1b[36mSubject\x1b[0m: ?[31mred\r\n folded" in text) == colours
+    assert (b"\x1b" in text) == colours
+    daemon.stop()
+    os.close(ours)
+
+
 def test_nothing_is_printed_unasked(catch):
     daemon = catch()
     send(daemon)
