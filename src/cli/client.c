@@ -21,6 +21,7 @@
 /* The largest answer: a page of 1,000 messages with their recipients. */
 #define ANSWER_MAX   (64 * 1024 * 1024) /* octets */
 #define TIMEOUT_SECS 60
+#define CUTS_MAX     3 /* a question is asked once more so often */
 
 struct client {
 	char *socket;
@@ -184,12 +185,23 @@ static size_t copy_out(char *data, size_t size, size_t count, void *context)
 	                   : collect(data, size, count, &copy->error);
 }
 
+/* A daemon that reloads cuts what it has accepted a moment ago, and is there again at once. */
+static bool was_cut(CURL *curl, CURLcode rc)
+{
+	curl_off_t got = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &got);
+	return got == 0 &&
+	       (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR);
+}
+
 /* Sends the request; the HTTP status in *http_r. A path with a slash in front is one of the web
  * side, others are the control API's. EX_OK, or EX_TEMPFAIL said on stderr. */
 static int perform(struct client *c, const char *method, const char *path,
                    size_t (*sink)(char *, size_t, size_t, void *), void *context, long *http_r)
 {
 	struct bytes url = { 0 };
+	unsigned cuts = 0;
 	CURLcode rc;
 
 	bytes_printf(&url, "http://localhost%s%s", *path == '/' ? "" : "/relay/v1/", path);
@@ -206,7 +218,9 @@ static int perform(struct client *c, const char *method, const char *path,
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)TIMEOUT_SECS);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, sink);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, context);
-	rc = curl_easy_perform(c->curl);
+	do
+		rc = curl_easy_perform(c->curl);
+	while (strcmp(method, "GET") == 0 && was_cut(c->curl, rc) && ++cuts <= CUTS_MAX);
 	bytes_release(&url);
 	if (rc != CURLE_OK) {
 		fprintf(stderr, "penstock: control socket %s: %s\n", c->socket,
