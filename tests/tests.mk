@@ -65,7 +65,8 @@ EXTRA_DIST += $(bench_scripts)
 bench: all $(bench_programs)
 	@for script in $(bench_scripts); do \
 		TOP_SRCDIR='$(abs_srcdir)' TOP_BUILDDIR='$(abs_builddir)' PYTHON='$(PYTHON)' \
-		PEERS="$${PEERS:-$(abs_builddir)/peers}" "$(srcdir)/$$script" || exit 1; \
+		PEERS="$${PEERS:-$(abs_builddir)/peers}" CLIENTS="$${CLIENTS:-$(abs_builddir)/clients}" \
+		"$(srcdir)/$$script" || exit 1; \
 	done
 
 clean-local:
