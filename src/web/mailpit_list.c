@@ -145,7 +145,11 @@ static void listing_next(struct call *call)
 	if (!l->begun)
 		append_head(&piece, call, l);
 	l->begun = true;
-	if (!append_some(&piece, call, l, STEP))
+	/* Of what was found all of a step may be deleted by now; and a piece of nothing is never
+	 * written, so nobody would ask for the next. */
+	while (append_some(&piece, call, l, STEP) && piece.length == 0)
+		;
+	if (l->left == 0)
 		append_tail(&piece, l);
 	answer_piece(call, bytes_span(&piece));
 	bytes_release(&piece);

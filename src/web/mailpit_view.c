@@ -15,6 +15,9 @@
 #include "web/mailpit.h"
 #include "web/quiet.h"
 
+/* Octets of a name that HTML may call a part by: a line's, RFC 5322 2.1.1. */
+#define CONTENT_ID_MAX 998
+
 struct view_job {
 	struct call_job job;
 	uint64_t sequence;
@@ -36,55 +39,68 @@ static bool ends_content_id(unsigned char c)
 	       c == ')' || isspace(c);
 }
 
-static size_t content_id_length(struct span rest)
+/* Content-ID to PartID, for the first part of a name: those shown inline come first. */
+static json_t *parts_by_name(const json_t *message)
 {
-	size_t length = 0;
+	static const char *const lists[] = { "Inline", "Attachments" };
+	json_t *names = json_object(), *part;
+	size_t i;
 
-	while (length < rest.length && !ends_content_id(rest.data[length]))
-		length++;
-	return length;
+	for (size_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
+		json_array_foreach(json_object_get(message, lists[list]), i, part)
+		{
+			const char *name = json_string_value(json_object_get(part, "ContentID"));
+
+			if (name != NULL && *name != '\0' && json_object_get(names, name) == NULL)
+				json_object_set(names, name, json_object_get(part, "PartID"));
+		}
+	}
+	return names;
 }
 
 /* The PartID of what that Content-ID names; NULL: none. */
-static const char *part_named(const json_t *message, const char *list, struct span content_id)
+static const char *part_named(const json_t *names, struct span content_id)
 {
-	size_t i;
-	json_t *part;
+	char name[CONTENT_ID_MAX + 1];
 
-	json_array_foreach(json_object_get(message, list), i, part)
-	{
-		const char *text = json_string_value(json_object_get(part, "ContentID"));
-
-		if (text != NULL && *text != '\0' && span_equal_text(content_id, text))
-			return json_string_value(json_object_get(part, "PartID"));
-	}
-	return NULL;
+	if (content_id.length > CONTENT_ID_MAX || json_object_size(names) == 0 ||
+	    memchr(content_id.data, '\0', content_id.length) != NULL)
+		return NULL;
+	memcpy(name, content_id.data, content_id.length);
+	name[content_id.length] = '\0';
+	return json_string_value(json_object_get(names, name));
 }
 
+/* Where a name ends is looked for once for all that begin before it, so the time does not grow with
+ * the square of a mail that is "cid:cid:cid:". */
 static void link_parts(const struct view_job *job, const json_t *message, struct span html,
                        struct bytes *out)
 {
-	while (html.length > 0) {
+	json_t *names = parts_by_name(message);
+	size_t at = 0, end = 0, length;
+
+	for (; at < html.length; at += length) {
+		struct span rest = { html.data + at, html.length - at };
 		const char *part = NULL;
-		size_t length = 1;
 
-		if (span_starts_nocase(html, "cid:")) {
-			struct span id = { html.data + 4, html.length - 4 };
+		length = 1;
+		if (span_starts_nocase(rest, "cid:")) {
+			size_t begin = at + strlen("cid:");
 
-			id.length = content_id_length(id);
-			part = part_named(message, "Inline", id);
-			if (part == NULL)
-				part = part_named(message, "Attachments", id);
+			if (end < begin)
+				end = begin;
+			while (end < html.length && !ends_content_id(html.data[end]))
+				end++;
+			part = part_named(names, span_of(html.data + begin, end - begin));
 			if (part != NULL)
-				length = 4 + id.length;
+				length = end - at;
 		}
 		if (part != NULL)
 			bytes_printf(out, "%s%s%s", job->prefix, part, job->suffix);
 		else
-			bytes_append(out, html.data, 1);
-		html.data += length;
-		html.length -= length;
+			bytes_append(out, rest.data, 1);
 	}
+	json_decref(names);
 }
 
 /* Of an attribute that is there twice, browsers take the first. */

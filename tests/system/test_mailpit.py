@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import threading
 import urllib.parse
 
@@ -208,6 +209,17 @@ def test_views(api):
     assert headers["Location"] == "/"
 
 
+@pytest.mark.parametrize("count", [2, 1000000])
+def test_names_of_parts_in_names_of_parts(api, count):
+    send(api.daemon, b"Subject: nest\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+         b"--b\r\nContent-Type: text/html\r\n\r\n<p>" + b"cid:" * count + b"one cid:two>\r\n"
+         b"--b\r\nContent-Type: image/png\r\nContent-ID: <one>\r\n\r\nx\r\n--b--\r\n")
+    status, text = api.text("view/latest.html")
+    assert status == 200
+    assert "cid:" * (count - 1) in text and text.count("cid:") == count and " cid:two" in text
+    assert "part/" in text
+
+
 @pytest.mark.parametrize("path, marks", [
     ("api/v1/message/{}", True), ("view/{}.html", True), ("view/{}.txt", True), ("api/v1/message/{}/link-check", True),
     ("api/v1/message/latest", True), ("view/latest.txt", True),
@@ -248,6 +260,22 @@ def test_a_long_list_is_whole(api):
         answer = api.get(path)
         check_shape(answer, LIST)
         assert answer["count"] == len(answer["messages"]) >= 300
+
+
+def test_a_list_whose_rest_is_deleted_meanwhile_ends(api):
+    to = ", ".join(f"somebody-of-a-long-name-{i}@example.org" for i in range(600))
+    send(api.daemon, *[plain(f"n{i}").replace(b"\r\n\r\n", f"\r\nCc: {to}\r\n\r\n".encode(), 1) for i in range(450)])
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", api.daemon.http_port))
+        client.sendall(f"GET {api.prefix}/api/v1/messages?limit=0&before=2222-01-01 HTTP/1.0\r\n"
+                       "Host: localhost\r\n\r\n".encode())
+        answer = client.recv(4096)
+        api.ok("DELETE", "api/v1/messages")
+        answer += b"".join(iter(lambda: client.recv(65536), b""))
+    listed = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+    assert 0 < listed["count"] == len(listed["messages"]) < 450
 
 
 def test_before(api):
