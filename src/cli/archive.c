@@ -172,6 +172,26 @@ static char *sender_of(struct span message)
 	return sender;
 }
 
+/* Who received it, as our own Received field names them: for <b@example.org>. NULL: it does not. */
+static char *received_for(struct span message)
+{
+	struct bytes text = { 0 };
+	struct span value;
+	char *recipient = NULL;
+	const char *at, *end;
+
+	if (header_find(message, "Received", &value)) {
+		header_unfold(value, &text);
+		at = strstr(bytes_text(&text), " for <");
+		end = at == NULL ? NULL : strchr(at, '>');
+		if (end != NULL)
+			recipient = memory_text_of(at + strlen(" for <"),
+			                           (size_t)(end - at) - strlen(" for <"));
+	}
+	bytes_release(&text);
+	return recipient;
+}
+
 static void submit_file(struct ingest *in, const char *file, struct span message)
 {
 	struct submission submission = { .message = message };
@@ -180,10 +200,15 @@ static void submit_file(struct ingest *in, const char *file, struct span message
 	int rc = EX_DATAERR;
 
 	message_recipients(message, &submission.recipients, &submission.count);
-	/* Nobody is named: it was written to whom it is from. */
-	if (submission.count == 0 && sender != NULL) {
+	/* Nobody is named: it was received for somebody, or written to whom it is from. */
+	if (submission.count == 0) {
+		char *recipient = received_for(message);
+
+		if (recipient == NULL && sender != NULL)
+			recipient = memory_text(sender);
 		submission.recipients = memory_new_array(1, sizeof(char *));
-		submission.recipients[submission.count++] = memory_text(sender);
+		if (recipient != NULL)
+			submission.recipients[submission.count++] = recipient;
 	}
 	submission.sender = sender == NULL ? "" : sender;
 	if (submission.count == 0)

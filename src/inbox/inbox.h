@@ -88,6 +88,8 @@ struct search;
 int search_parse(struct search **search_r, const char *query, const char *tz, int64_t now_us,
                  struct bytes *error);
 bool search_matches(const struct search *search, const struct inbox_row *row);
+/* Whether it asks for nothing, and so finds everything: "subject:", before: and no date. */
+bool search_finds_all(const struct search *search);
 void search_free(struct search **search);
 /* A date as people write it, in that zone, in microseconds (of milliseconds, as Mailpit counts);
  * -1: it is none. */

@@ -175,6 +175,11 @@ static bool is_right(struct question *q, const struct term *term)
 	}
 }
 
+bool search_finds_all(const struct search *search)
+{
+	return search->count == 0;
+}
+
 bool search_matches(const struct search *search, const struct inbox_row *row)
 {
 	struct question q = { .search = search, .row = row };

@@ -62,6 +62,11 @@ static void hunt_work(struct call_job *job)
 		bytes_release(&error);
 		return;
 	}
+	if (hunt->strict && search_finds_all(hunt->search)) {
+		hunt->error = memory_text("Error: the search asks for nothing, and would find "
+		                          "every message");
+		return;
+	}
 	/* A date that is none is passed over, as Mailpit does. */
 	hunt->before_us = INT64_MAX;
 	if (hunt->before != NULL)

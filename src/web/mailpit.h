@@ -14,6 +14,7 @@ struct hunt {
 	char *zone;            /* NULL: UTC */
 	uint64_t start, limit; /* which of those found are wanted, the newest first */
 	bool counts;           /* all are counted, also beyond those that are wanted */
+	bool strict;           /* a query that asks for nothing is an error */
 	uint32_t inbox;
 	int64_t now_us;
 	void (*found)(struct hunt *hunt); /* with the call: answers it, or hands it on */

@@ -143,11 +143,15 @@ static void delete_found(struct hunt *hunt)
 static void delete_search(struct call *call)
 {
 	const char *query = call_query(call, "query");
+	struct hunt *hunt;
 
-	if (query == NULL || query[strspn(query, " \t\r\n")] == '\0')
+	if (query == NULL || query[strspn(query, " \t\r\n")] == '\0') {
 		answer_text(call, 400, "Error: no search query");
-	else
-		hunt_start(hunt_new(call, query, delete_found));
+		return;
+	}
+	hunt = hunt_new(call, query, delete_found);
+	hunt->strict = true; /* a mistyped date empties no inbox */
+	hunt_start(hunt);
 }
 
 /* ---- tags --------------------------------------------------------------------------- */

@@ -71,6 +71,15 @@ def test_an_inbox_goes_to_a_directory_and_back(daemon, tmp_path):
     assert run.returncode != 0 and run.stdout == b"0 messages taken, 2 refused\n"
 
 
+def test_a_mail_that_names_nobody_comes_back_to_whom_it_was_received_for(daemon, tmp_path):
+    with daemon.smtp() as client:
+        client.sendmail("a@example.com", ["bob@example.org"], "Subject: hello\r\n\r\nFirst mail.\r\n")
+    out(daemon, "dump", str(tmp_path / "mails"))
+    assert out(daemon, "ingest", str(tmp_path / "mails")) == "1 message taken, 0 refused\n"
+    message = Web(daemon).json("GET", f"/api/v1/message/{Web(daemon).ids()[0]}")
+    assert message["Envelope"]["To"] == ["bob@example.org"]
+
+
 def test_readiness(daemon):
     assert daemon.cli("readyz").returncode == 0
     daemon.stop()

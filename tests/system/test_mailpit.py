@@ -317,6 +317,8 @@ def test_latest(api):
     ("GET", "api/v1/search?query=%20", None, 400, "Error: no search query"),
     ("DELETE", "api/v1/search", None, 400, "Error: no search query"),
     ("DELETE", "api/v1/search?query=", None, 400, "Error: no search query"),
+    ("DELETE", "api/v1/search?query=before:yesteday", None, 400, "Error: the search asks for nothing, and would find every message"),
+    ("DELETE", "api/v1/search?query=subject:", None, 400, "Error: the search asks for nothing, and would find every message"),
     ("PUT", "api/v1/messages", {"IDs": ["x"], "Search": "y"}, 400,
      "You may specify either IDs or a search query, not both"),
     ("PUT", "api/v1/messages", None, 400, "EOF"),
