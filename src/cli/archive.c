@@ -182,11 +182,11 @@ static char *received_for(struct span message)
 
 	if (header_find(message, "Received", &value)) {
 		header_unfold(value, &text);
-		at = strstr(bytes_text(&text), " for <");
+		at = strstr(bytes_text(&text), "for <");
 		end = at == NULL ? NULL : strchr(at, '>');
 		if (end != NULL)
-			recipient = memory_text_of(at + strlen(" for <"),
-			                           (size_t)(end - at) - strlen(" for <"));
+			recipient = memory_text_of(at + strlen("for <"),
+			                           (size_t)(end - at) - strlen("for <"));
 	}
 	bytes_release(&text);
 	return recipient;

@@ -26,6 +26,8 @@ static void fallbacks_are_values(void **state)
 				assert_int_equal(setting_set(o, target, o->fallback, &cure), 0);
 				setting_print(o, target, &cure);
 				assert_true(cure.length > 0);
+				if (o->kind == SETTING_TEXT)
+					free(*(char **)(void *)(target + o->offset));
 			}
 			assert_true(o->offset < size);
 			bytes_release(&cure);
