@@ -26,11 +26,69 @@ static void port_finish(void *context, uint64_t number)
 	worker_finish(worker_of(d, number), number);
 }
 
+/* What was accepted longer ago may have left the page cache: a worker that reads it would wait for
+ * the disk, and with it all its connections. */
+#define COLD_AFTER CLOCK_MIN
+#define TOUCH_STEP (64 * 1024)
+
+/* A grant on its way past a helper, which has the message's pages read. */
+struct touch_job {
+	struct helper_job job;
+	struct dispatcher *dispatcher;
+	struct grant *grant;
+};
+
+static void touch_work(struct helper_job *job)
+{
+	struct touch_job *t = (struct touch_job *)job;
+	struct reader *reader = reader_new(t->dispatcher->daemon->spool);
+	struct message_facts facts;
+	unsigned char *octets;
+	uint64_t offset = 0;
+	size_t got = 1;
+
+	if (reader_message(reader, t->grant->id, &facts)) {
+		octets = memory_new(TOUCH_STEP);
+		for (; got > 0; offset += got)
+			if (reader_body(reader, facts.blob, offset, octets, TOUCH_STEP, &got) < 0)
+				break;
+		free(octets);
+		message_facts_release(&facts);
+	}
+	reader_free(&reader);
+}
+
+static void touch_done(struct channel_item *item, void *receiver)
+{
+	struct dispatcher *d = receiver;
+	struct touch_job *t = (struct touch_job *)item;
+
+	d->helped--;
+	if (d->running)
+		worker_grant(worker_of(d, t->grant->connection), t->grant);
+	else
+		grant_free(&t->grant); /* its claim is for the next start */
+	free(t);
+}
+
 static void port_grant(void *context, struct grant *grant)
 {
 	struct dispatcher *d = context;
+	struct touch_job *t;
 
-	worker_grant(worker_of(d, grant->connection), grant);
+	if (clock_wall(d->daemon->clock) - spool_id_time(grant->id) < COLD_AFTER) {
+		worker_grant(worker_of(d, grant->connection), grant);
+		return;
+	}
+	t = memory_new(sizeof(*t));
+	t->dispatcher = d;
+	t->grant = grant;
+	t->job.item.arrived = touch_done;
+	t->job.work = touch_work;
+	t->job.home = d->channel;
+	d->helped++;
+	if (helper_submit(d->daemon->helpers, &t->job) < 0)
+		touch_done(&t->job.item, d); /* they are busy: the worker may have to wait */
 }
 
 static bool port_due_line(void *context, struct due_row *line)

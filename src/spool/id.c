@@ -31,3 +31,8 @@ uint64_t spool_id_next(uint64_t last, int64_t wall_us)
 		return (then + 1) << TIME_SHIFT;
 	return then << TIME_SHIFT | (sequence + 1);
 }
+
+int64_t spool_id_time(uint64_t id)
+{
+	return (int64_t)(id >> TIME_SHIFT) * CLOCK_MS;
+}

@@ -368,6 +368,8 @@ size_t reader_messages(struct reader *r, uint64_t after, uint64_t *id_r, size_t 
 /* Copies up to len octets of a body from off. 0, or -1 when the blob is gone. *got_r 0: the end. */
 int reader_body(struct reader *r, uint64_t blob, uint64_t off, void *out, size_t len,
                 size_t *got_r);
+/* When a message was accepted, by its id: wall clock, to the millisecond. */
+int64_t spool_id_time(uint64_t id);
 /* The first `max` octets at most: header section of a stored message. */
 int reader_header(struct reader *r, uint64_t blob, size_t max, struct bytes *out);
 

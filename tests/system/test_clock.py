@@ -79,6 +79,21 @@ def test_a_rate_holds_over_a_step_forward(start, meddle, sink):
     assert all(times[n + 5] - times[n] > 0.95 for n in range(5)), times
 
 
+def test_what_is_no_longer_fresh_arrives_whole(start, meddle, sink):
+    """Its pages are read by a helper before a connection gets it."""
+    daemon = start(environment=meddle.environment, extra='route "all" { via = { "sink" } hold = true }')
+    body = "".join(f"line {n}\r\n" for n in range(60_000))
+    with daemon.smtp() as client:
+        for _ in range(3):
+            client.sendmail("a@example.com", ["b@example.org"], f"Subject: old\r\n\r\n{body}")
+    meddle.step(3600)
+    send(daemon)
+    daemon.cli("release", *[message["id"] for message in daemon.cli_json("queue")])
+    wait_until(lambda: len(sink.messages) == 4, "all of it")
+    assert sum(message.content.decode().endswith(body) for message in sink.messages) == 3
+    daemon.drained()
+
+
 def test_a_step_by_a_year_is_no_age(start, meddle, sink):
     """What waits expires when its time has passed, not when the clock says another one."""
     sink.faults = [Fault("RCPT", "451 4.7.1 later", match="<late")]

