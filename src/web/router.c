@@ -108,6 +108,21 @@ static size_t header_count(struct evkeyvalq *headers, const char *name)
 	return count;
 }
 
+/* RFC 9112 5.1: a name with white space in it, or before its colon, is refused; evhttp takes it for
+ * another name, a proxy perhaps for the one without. */
+static bool names_are_tokens(struct evkeyvalq *headers)
+{
+	struct evkeyval *header;
+
+	for (header = headers->tqh_first; header != NULL; header = header->next.tqe_next) {
+		size_t length = strcspn(header->key, " \t\r\n\v\f");
+
+		if (length == 0 || header->key[length] != '\0')
+			return false;
+	}
+	return true;
+}
+
 /* Where evhttp and a proxy before us could find different ends of a body. */
 static bool body_is_clear(struct evhttp_request *request, struct evkeyvalq *headers)
 {
@@ -115,7 +130,7 @@ static bool body_is_clear(struct evhttp_request *request, struct evkeyvalq *head
 	const char *length = evhttp_find_header(headers, "Content-Length");
 	bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
 
-	if (header_count(headers, "Content-Length") > 1 ||
+	if (!names_are_tokens(headers) || header_count(headers, "Content-Length") > 1 ||
 	    header_count(headers, "Transfer-Encoding") > 1)
 		return false;
 	if (encoding != NULL && (length != NULL || head || strcasecmp(encoding, "chunked") != 0))
