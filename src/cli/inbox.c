@@ -78,16 +78,24 @@ static void print_line(const json_t *message)
 	putchar('\n');
 }
 
-static int ask_list(struct inbox_call *call, const char *path)
+/* An object, which is the caller's. An exit status. */
+static int ask_object(struct inbox_call *call, const char *path, json_t **value_r)
 {
 	struct bytes answer = { 0 };
-	json_t *value = NULL, *message;
-	size_t i;
 	int rc = client_web(call->client, "GET", path, NULL, &answer);
 
-	if (rc == EX_OK && (value = parse(&answer)) == NULL)
+	if (rc == EX_OK && (*value_r = parse(&answer)) == NULL)
 		rc = EX_PROTOCOL;
 	bytes_release(&answer);
+	return rc;
+}
+
+static int ask_list(struct inbox_call *call, const char *path)
+{
+	json_t *value, *message;
+	size_t i;
+	int rc = ask_object(call, path, &value);
+
 	if (rc != EX_OK)
 		return rc;
 	if (call->cli->json)
@@ -205,15 +213,11 @@ static void print_message(const json_t *message)
 
 static int do_show(struct inbox_call *call)
 {
-	struct bytes answer = { 0 };
-	json_t *value = NULL;
+	json_t *value;
 	int rc = message_path(call, "");
 
 	if (rc == EX_OK)
-		rc = client_web(call->client, "GET", bytes_text(&call->base), NULL, &answer);
-	if (rc == EX_OK && (value = parse(&answer)) == NULL)
-		rc = EX_PROTOCOL;
-	bytes_release(&answer);
+		rc = ask_object(call, bytes_text(&call->base), &value);
 	if (rc != EX_OK)
 		return rc;
 	if (call->cli->json)
